@@ -1,0 +1,5 @@
+//! Images: references, descriptors, manifests, configs, layers, and the merged root filesystem.
+
+pub mod descriptor;
+pub mod digest;
+pub mod source;

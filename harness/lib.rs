@@ -1,0 +1,7 @@
+//! mpcheck: is a multi-platform container image what it says it is?
+//!
+//! The way in is `harness/README.md`: the words, the rooms and the life of a run.
+
+pub mod binary;
+pub mod image;
+pub mod platform;

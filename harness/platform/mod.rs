@@ -1,0 +1,1 @@
+//! Platforms, and the one table of architectures.
