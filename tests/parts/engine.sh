@@ -57,6 +57,9 @@ inside() {
     mount --bind "$run" run/engine
     cp --dereference /etc/hosts /etc/resolv.conf etc/
     cp "$state/daemon.json" run/daemon.json
+    # Forwarding stays as the machine has it, and `docker run` is not to warn of that each time.
+    echo 1 >run/forwarding
+    mount --bind run/forwarding proc/sys/net/ipv4/ip_forward
     pivot_root . run/outside
     umount --lazy /run/outside
     export PATH=/usr/sbin:/usr/bin HOME=/root

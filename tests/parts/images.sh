@@ -3,7 +3,7 @@
 #
 #   images.sh test    busybox (static) and userland (dynamic, two layers), seven platforms each
 #   images.sh small   linux/amd64 and linux/arm64, a plain Debian of about 140 MB each
-#   images.sh big     the same two platforms with python3, nodejs and llvm, about 870 MB each, five
+#   images.sh big     the same two platforms with python3, nodejs and llvm, about 870 MB each, in five
 #                     layers each: big-gzip and big-zstd
 #
 # Prints the layouts' directories. Packages are unpacked, not installed, so no emulator is needed.
@@ -11,40 +11,56 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=parts.bash
 source "$(dirname "${BASH_SOURCE[0]}")/parts.bash"
 
-# Debian's architecture, and the platform's OS/ARCHITECTURE[/VARIANT].
-declare -A PLATFORM=(
-    [amd64]=linux/amd64 [arm64]=linux/arm64 [armhf]=linux/arm/v7 [i386]=linux/386
-    [s390x]=linux/s390x [ppc64el]=linux/ppc64le [riscv64]=linux/riscv64
-)
-SEVEN=(amd64 arm64 armhf i386 s390x ppc64el riscv64)
-TWO=(amd64 arm64)
-
-# Which packages a set has; a set's own are those that the sets it stands on do not bring.
-declare -A PACKAGES=(
-    [busybox]=busybox-static
-    [base]="base-files dash bash coreutils"
-    [app]="base-files dash bash coreutils python3-minimal grep sed"
-)
-
-# packages_of ARCHITECTURE SET..: downloads the sets with what they depend on, and writes which
-# files each consists of to $PARTS/images/.lists/ARCHITECTURE/SET.
-packages_of() {
-    local arch=$1 lists=$PARTS/images/.lists/$1 set
-    shift
+# get IMAGE..: the packages of these images, their lists in images/.lists/ARCHITECTURE/SET.debs
+get() {
+    local lists=$PARTS/images/.lists image arch
+    # shellcheck disable=SC2016 # for the bash that runs it
+    local one='debs trixie "$(basename "$1")" "$1"'
     rm -rf "$lists"
-    mkdir -p "$lists"
-    for set in "$@"; do printf '%s\n' "${PACKAGES[$set]}" >"$lists/$set.names"; done
-    # mmdebstrap sets up apt for a foreign architecture (keys, sources, lists) and steps back:
-    # only the download is asked for, and dry runs tell what belongs to which set.
-    # shellcheck disable=SC2016 # for the hook
-    LISTS=$lists debian_root "trixie-$arch" --architectures="$arch" --variant=custom --format=null \
-        --customize-hook='set -eu; export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
-            for names in "$LISTS"/*.names; do
-                apt-get --quiet=2 --yes --download-only install $(cat "$names") >&2
-                apt-get --quiet=2 --simulate install $(cat "$names") |
-                    sed -nE "s/^Inst ([^ ]+) \(([^ ]+) .*\[([a-z0-9]+)\]\).*/\1_\2_\3.deb/p" |
-                    sed -E "s/^([^_:]+):[^_]*/\1/; s/:/%3a/" >"${names%.names}"
-            done' trixie
+    for image in "$@"; do
+        while read -r arch; do
+            mkdir -p "$lists/$arch"
+            python3 "$PARTS_SCRIPTS/images.py" sets "$image" "$lists/$arch"
+        done < <(python3 "$PARTS_SCRIPTS/images.py" architectures "$image")
+    done
+    # Each architecture is an apt of its own, so two work side by side.
+    export -f debs with_lock need need_root say die
+    printf '%s\0' "$lists"/* | xargs -0 -P 2 -I{} bash -euo pipefail -c "$one" "$0" {}
 }
-set -x
-packages_of "$@"
+
+make() {
+    local image=$1 compression=$2 name=$3 temp=$PARTS/images/.$3
+    say "making image $name"
+    rm -rf "$temp"
+    python3 "$PARTS_SCRIPTS/images.py" spec "$image" "$compression" "$PARTS/images/.lists" |
+        python3 "$PARTS_SCRIPTS/layout.py" make "$temp"
+    finish "$temp" "$PARTS/images/$name" "$RECIPE"
+}
+
+# images "NAME IMAGE COMPRESSION".. : makes what is not there or was made by other scripts.
+images() {
+    local wish name image compression missing=()
+    RECIPE=$(cat "$PARTS_SCRIPTS"/{images,layout}.py | sha256sum)
+    mkdir -p "$PARTS/images"
+    for wish in "$@"; do
+        read -r name image compression <<<"$wish"
+        made_by "$PARTS/images/$name" "$RECIPE" || missing+=("$wish")
+    done
+    if [[ ${#missing[@]} -gt 0 ]]; then
+        need mmdebstrap python3 pigz zstd
+        # shellcheck disable=SC2046 # a list of names
+        get $(printf '%s\n' "${missing[@]}" | cut -d ' ' -f 2 | sort -u)
+        for wish in "${missing[@]}"; do
+            read -r name image compression <<<"$wish"
+            make "$image" "$compression" "$name"
+        done
+    fi
+    for wish in "$@"; do printf '%s\n' "$PARTS/images/${wish%% *}"; done
+}
+
+case ${1:-} in
+test) with_lock images images "busybox busybox gzip" "userland userland gzip" ;;
+small) with_lock images images "small small gzip" ;;
+big) with_lock images images "big-gzip big gzip" "big-zstd big zstd" ;;
+*) usage ;;
+esac

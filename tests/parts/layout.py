@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Assembles real container images from Debian packages, as OCI image layouts. Standard library only.
+"""Writes container images made of Debian packages as OCI image layouts. Standard library only.
 
     layout.py make DIRECTORY <SPEC.json    write a layout: blobs, configs, manifests, index
     layout.py archive DIRECTORY NAME       the layout as a tar stream that `docker load` (containerd
                                            image store) and skopeo's oci-archive read, named NAME
 
-A SPEC is {"tag", "compression": "gzip|zstd", "platforms": [PLATFORM..]}; a PLATFORM is {"os",
-"architecture", "variant"?, "config": the image's runtime settings, "layers": [LAYER..]}; a LAYER is
-{"created_by", "packages": [.deb files], "only"?: [path prefixes], "exclude"?: [path prefixes],
-"entries"?: [ENTRY..]}, or {"created_by", "empty": true} for a line of history without a layer; an
-ENTRY is {"path", "directory" | "symlink": target | "text", "mode"?}. The same packages and SPEC
-always give the same bytes.
+A SPEC is {"tag", "compression": "gzip|zstd", "platforms": [PLATFORM..]}.
+A PLATFORM is {"os", "architecture", "variant"?, "config": the image's runtime settings, "layers"}.
+A LAYER is {"created_by", "entries"?: [ENTRY..], "packages"?: [.deb files], "only"?: [path prefixes],
+"exclude"?: [path prefixes]}, or {"created_by", "empty": true}: a line of history without a layer.
+An ENTRY is {"path", "directory": true | "symlink": target | "text": contents, "mode"?}; it comes
+before the packages' files, and in place of theirs of the same path.
+The same packages and SPEC always give the same bytes.
 """
 
 import concurrent.futures
@@ -65,7 +66,7 @@ def wanted(path, layer):
 
 
 def add_package(out, package, layer, seen):
-    """Copies a .deb's files into the layer; a path that is there already stays as it is."""
+    """Copies a .deb's files into the layer."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as unpack:
         with tarfile.open(fileobj=unpack.stdout, mode="r|") as members:
             for member in members:
@@ -75,7 +76,7 @@ def add_package(out, package, layer, seen):
                 if not member.name or member.name in seen or not wanted(member.name, layer):
                     continue
                 if member.isdir() and member.name in MERGED:
-                    continue
+                    continue  # base-files has the link
                 seen.add(member.name)
                 member.pax_headers = {}
                 out.addfile(member, members.extractfile(member) if member.isreg() else None)
@@ -84,8 +85,6 @@ def add_package(out, package, layer, seen):
 
 
 def add_entry(out, entry, seen):
-    if entry["path"] in seen:
-        return
     seen.add(entry["path"])
     member = tarfile.TarInfo(entry["path"])
     member.uname = member.gname = "root"
@@ -116,10 +115,10 @@ def write_layer(directory, layer, compression, name):
             plain = Hashed(compressor.stdin)
             with tarfile.open(fileobj=plain, mode="w|", format=tarfile.PAX_FORMAT) as out:
                 seen = set()
-                for package in sorted(layer.get("packages", []), key=by_name):
-                    add_package(out, package, layer, seen)
                 for entry in layer.get("entries", []):
                     add_entry(out, entry, seen)
+                for package in sorted(layer.get("packages", []), key=by_name):
+                    add_package(out, package, layer, seen)
             compressor.stdin.close()
     if compressor.returncode != 0:
         raise SystemExit(f"layout.py: {COMPRESSORS[compression][0]} failed")

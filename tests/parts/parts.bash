@@ -69,22 +69,24 @@ debs() {
     need_root
     mkdir -p "$PARTS/debs/$1-$2/partial"
     # One apt at a time in a cache; its own mount namespace: if killed, it leaves no mounts behind.
+    # The suite alone, without its updates and security: the packages then change only with a point
+    # release, and mirrors that are behind are so in those two.
     # Unstable's release file can be past its date where the mirror is frozen.
     # shellcheck disable=SC2016 # for the hook
     CACHE=$PARTS/debs/$1-$2 LISTS=$3 with_lock "debs-$1-$2" unshare --mount mmdebstrap --quiet --mode=root \
         --variant=custom --format=null --architectures="$2" --skip=check/qemu \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
         --aptopt='APT::Install-Recommends "false"' \
-        --customize-hook='set -eu; export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+        --setup-hook='find "$1/etc/apt" -name "*.list" -exec sed -i -E "/-(updates|security) /d" {} +' \
+        --customize-hook='set -eu; export LC_ALL=C APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
             for names in "$LISTS"/*.names; do
-                set -- -oDir::Cache::archives="$CACHE" --quiet=2 --yes install $(cat "$names")
-                apt-get --download-only "$@"
-                # "Inst NAME (VERSION SUITE.. [ARCHITECTURE])" is the file NAME_VERSION_ARCHITECTURE.deb
-                # in the cache, a colon in the version as %3a.
-                apt-get --simulate "$@" |
-                    sed -nE "s/^Inst ([^ :]+)[^ ]* \(([^ ]+) .*\[([a-z0-9]+)\]\).*/\1_\2_\3.deb/; T; s/:/%3a/g; s,^,$CACHE/,; p" |
-                    LC_ALL=C sort >"${names%.names}.debs"
-                xargs -d "\n" ls -- <"${names%.names}.debs" >/dev/null
+                # One call a set, since each loads all of Debian. It lists "   NAME (VERSION)", which is
+                # NAME_VERSION_ARCHITECTURE.deb in the cache, a colon in the version as %3a.
+                apt-get -oDir::Cache::archives="$CACHE" --yes --download-only --verbose-versions \
+                    install $(cat "$names") >"$names.out" || { cat "$names.out" >&2; exit 1; }
+                sed -nE "/^The following NEW/,/^[^ ]/ { s/^   ([^ ]+) \((.*)\)$/\1_\2/; T; s/:/%3a/g; p }" "$names.out" | sort |
+                    while read -r deb; do ls "$CACHE/$deb"_*.deb; done >"${names%.names}.debs"
+                test -s "${names%.names}.debs"
             done' "$1" >&2
 }
 
