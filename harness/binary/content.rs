@@ -22,7 +22,7 @@ pub enum Content {
     Wasm,
     /// An archive or a compressed file, by the name of its format.
     Archive(Archive),
-    /// An HTML or XML page.
+    /// An HTML or XML page, or the bare text of a web server's error.
     Markup,
     /// Text without a `#!` line, which a shell may still run.
     Text,
@@ -167,7 +167,10 @@ fn archive(head: &[u8]) -> Option<Archive> {
 fn is_markup(head: &[u8]) -> bool {
     const OPENINGS: [&[u8]; 6] = [b"<!doctype html", b"<html", b"<?xml", b"<head", b"<body", b"<error>"];
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    OPENINGS.iter().any(|opening| text.get(..opening.len()).is_some_and(|t| t.eq_ignore_ascii_case(opening)))
+    let opens = |opening: &[u8]| text.get(..opening.len()).is_some_and(|t| t.eq_ignore_ascii_case(opening));
+    // What GitHub and others answer instead of the file, saved as the file.
+    let bare = [&b"not found"[..], b"404: not found", b"404 not found", b"403 forbidden", b"access denied", b"{\"message\":"];
+    OPENINGS.into_iter().any(opens) || (text.len() < 512 && bare.into_iter().any(opens))
 }
 
 /// Text that a shell could read: no NUL and hardly a control character in the first bytes.
@@ -195,7 +198,8 @@ mod tests {
     #[case::html_after_mark(b"\xef\xbb\xbf<html>", Content::Markup)]
     #[case::s3_error(b"<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code>", Content::Markup)]
     #[case::text(b"exec java -jar app.jar\n", Content::Text)]
-    #[case::not_found(b"Not Found", Content::Text)]
+    #[case::not_found(b"Not Found", Content::Markup)]
+    #[case::not_found_script(b"not_found() { exit 1; }", Content::Text)]
     #[case::utf8("# \u{e9}t\u{e9}\necho\n".as_bytes(), Content::Text)]
     #[case::bzip_word(b"BZhello", Content::Text)]
     #[case::java(b"\xca\xfe\xba\xbe\0\0\0\x41\0\x10", Content::Data)]

@@ -143,7 +143,8 @@ fn readable_instruction(created_by: &str) -> &str {
 /// When it is neither, or not valid.
 pub fn parse(bytes: &[u8], stated: Option<&str>) -> Result<Document, DocumentError> {
     let raw: RawDocument = from_json(bytes)?;
-    let own = raw.media_type.as_deref().filter(|t| !t.is_empty());
+    let own = raw.media_type.clone().filter(|t| !t.is_empty());
+    let own = own.as_deref();
     let kind = |t: &str| media_type::is_index(t) || media_type::is_manifest(t);
     if raw.schema_version == Some(1) || own.or(stated).is_some_and(is_schema1) {
         return Err(DocumentError::Unsupported(

@@ -96,6 +96,18 @@ impl<'a> RootFs<'a> {
         self.nodes.iter().map(|(path, node)| (path.as_ref(), node))
     }
 
+    /// What lies directly in a directory, by its real path: each path, and the name at its end.
+    pub fn children<'t>(&'t self, directory: &'t [u8]) -> impl Iterator<Item = (&'t [u8], &'t [u8])> {
+        let start = if directory.is_empty() { Vec::new() } else { [directory, b"/"].concat() };
+        let skip = start.len();
+        self.nodes
+            .range::<[u8], _>((std::ops::Bound::Included(start.as_slice()), std::ops::Bound::Unbounded))
+            .map(|(path, _)| path.as_ref())
+            .take_while(move |path| path.get(..skip) == Some(start.as_slice()))
+            .filter_map(move |path| Some((path, path.get(skip..)?)))
+            .filter(|(_, name)| !name.is_empty() && !name.contains(&b'/'))
+    }
+
     /// Entries that could not be applied.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {

@@ -108,11 +108,6 @@ pub enum Fault {
         /// Whether there would have been more.
         more: bool,
     },
-    /// The decompressed bytes have another digest than the config's diff_id.
-    DiffId {
-        /// The digest that they have.
-        observed: Digest,
-    },
     /// The layer does not decompress, or its archive is broken.
     Corrupt(String),
     /// A limit was exceeded: which one, in words.
