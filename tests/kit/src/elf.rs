@@ -216,6 +216,13 @@ impl Elf {
         self
     }
 
+    /// Hashes its symbols in the old way alone (`DT_HASH`), as toolchains before 2006 did and some still do.
+    #[must_use]
+    pub fn sysv_hash(mut self) -> Elf {
+        self.dynamic.sysv_hash = true;
+        self
+    }
+
     /// Adds a section with this `sh_type` (1 is `SHT_PROGBITS`, 7 is `SHT_NOTE`).
     #[must_use]
     pub fn section(mut self, name: &str, kind: u32, bytes: &[u8]) -> Elf {

@@ -198,7 +198,11 @@ impl Layer {
     /// the last is a multiple of 512 bytes.
     #[must_use]
     pub fn sparse_gnu(self, path: &str, mode: u32, real_size: u64, segments: &[(u64, &[u8])]) -> Layer {
-        let map: Vec<(u64, u64)> = segments.iter().map(|(offset, bytes)| (*offset, bytes.len() as u64)).collect();
+        let mut map: Vec<(u64, u64)> = segments.iter().map(|(offset, bytes)| (*offset, bytes.len() as u64)).collect();
+        if map.last().is_some_and(|(offset, size)| offset + size < real_size) {
+            // GNU tar ends the map of a file that ends in a hole with an empty segment.
+            map.push((real_size, 0));
+        }
         let body: Vec<u8> = segments.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
         let mut header = Header::new(path.as_bytes(), b'S').gnu().mode(mode).size(body.len() as u64);
         sparse_slots(&mut header.bytes[386..482], &map);

@@ -9,7 +9,11 @@ pub(super) struct Entries {
     pub(super) soname: Option<String>,
     pub(super) rpath: Option<String>,
     pub(super) runpath: Option<String>,
+    /// `DT_HASH` in place of `DT_GNU_HASH`.
+    pub(super) sysv_hash: bool,
 }
+
+const GNU_HASH: u64 = 0x6fff_fef5;
 
 impl Entries {
     /// Writes symbol table (of the null symbol alone), hash table, strings and `.dynamic`; says where the last is.
@@ -28,15 +32,12 @@ impl Entries {
         let symbols = out.len();
         out.zeros(out.symbol_size());
         let hash = out.len();
-        // One bucket, one chain entry, both empty. On 64-bit s390 these are 64-bit words (s390x ELF ABI, "Hash Table").
-        let hash_word = if machine == 22 && out.symbol_size() == 24 { 8 } else { 4 };
-        for word in [1, 1, 0, 0] {
-            if hash_word == 8 { out.address(word) } else { out.word(word as u32) }
-        }
+        let (hash_tag, hash_word) = if self.sysv_hash { (4, sysv_hash(out, machine)) } else { (GNU_HASH, gnu_hash(out)) };
+        let hash_size = out.len() - hash;
         let names = out.len();
         out.raw(&strings);
         out.align(8);
-        tags.extend([(4, base + hash), (5, base + names), (6, base + symbols)]);
+        tags.extend([(hash_tag, base + hash), (5, base + names), (6, base + symbols)]);
         tags.extend([(10, strings.len() as u64), (11, out.symbol_size() as u64), (0, 0)]);
         let offset = out.len();
         for (tag, value) in tags {
@@ -52,10 +53,30 @@ impl Entries {
         };
         push(".dynsym", 11, symbols, out.symbol_size() as u64, string_section, out.symbol_size() as u64);
         push(".dynstr", 3, names, strings.len() as u64, 0, 0);
-        push(".hash", 5, hash, 4 * hash_word, string_section - 1, hash_word);
+        let (name, kind) = if self.sysv_hash { (".hash", 5) } else { (".gnu.hash", 0x6fff_fff6) };
+        push(name, kind, hash, hash_size, string_section - 1, hash_word);
         push(".dynamic", 6, offset, size, string_section, if out.symbol_size() == 24 { 16 } else { 8 });
         (offset, size)
     }
+}
+
+/// One bucket and one chain entry, both empty; the size of a word. On 64-bit s390 that is 8 (s390x ELF ABI, "Hash Table").
+fn sysv_hash(out: &mut Writer, machine: u16) -> u64 {
+    let wide = machine == 22 && out.symbol_size() == 24;
+    for word in [1, 1, 0, 0] {
+        if wide { out.address(word) } else { out.word(word as u32) }
+    }
+    if wide { 8 } else { 4 }
+}
+
+/// One bucket, hashed symbols from the first on, of which there are none; a Bloom filter of one empty word.
+fn gnu_hash(out: &mut Writer) -> u64 {
+    for word in [1, 1, 1, 0] {
+        out.word(word);
+    }
+    out.address(0);
+    out.word(0);
+    0
 }
 
 fn add(strings: &mut Vec<u8>, text: &str) -> u64 {
