@@ -365,7 +365,8 @@ impl Layer {
                 for (kind, name) in [(b'K', link), (b'L', path)] {
                     if name.len() > 100 {
                         let named: Vec<u8> = name.iter().copied().chain([0]).collect();
-                        self = self.raw_entry(&Header::new(b"././@LongLink", kind).gnu().size(named.len() as u64), &named);
+                        self =
+                            self.raw_entry(&Header::new(b"././@LongLink", kind).gnu().size(named.len() as u64), &named);
                     }
                 }
                 self.raw_entry(&header.gnu(), body)

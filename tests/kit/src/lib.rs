@@ -22,16 +22,22 @@ pub mod digest;
 pub mod elf;
 pub mod files;
 pub mod header;
+pub mod image;
+pub mod index;
 pub mod layer;
 pub mod macho;
 pub mod pe;
+pub mod registry;
+pub mod store;
+
+mod archive;
 
 /// Deterministic bytes that hardly compress, different for each seed.
 #[must_use]
 pub fn filler(seed: &[u8], size: usize) -> Vec<u8> {
-    let mut state = seed.iter().fold(0x9e37_79b9_7f4a_7c15_u64, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = seed
+        .iter()
+        .fold(0x9e37_79b9_7f4a_7c15_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     let mut bytes = Vec::with_capacity(size + 8);
     while bytes.len() < size {
         // xorshift64

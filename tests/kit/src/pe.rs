@@ -102,7 +102,11 @@ impl Pe {
         half(out, &[6, 0, 0, 0, 6, 0]);
         word(out, &[0, 0x2000, 0x200, 0]);
         half(out, &[3, 0x8540]);
-        let limits: &[u32] = if wide { &[0x10_0000, 0, 0x1000, 0, 0x10_0000, 0, 0x1000, 0] } else { &[0x10_0000, 0x1000, 0x10_0000, 0x1000] };
+        let limits: &[u32] = if wide {
+            &[0x10_0000, 0, 0x1000, 0, 0x10_0000, 0, 0x1000, 0]
+        } else {
+            &[0x10_0000, 0x1000, 0x10_0000, 0x1000]
+        };
         word(out, limits);
         word(out, &[0, 16]);
         for directory in 0..16 {

@@ -32,7 +32,8 @@ impl Entries {
         let symbols = out.len();
         out.zeros(out.symbol_size());
         let hash = out.len();
-        let (hash_tag, hash_word) = if self.sysv_hash { (4, sysv_hash(out, machine)) } else { (GNU_HASH, gnu_hash(out)) };
+        let (hash_tag, hash_word) =
+            if self.sysv_hash { (4, sysv_hash(out, machine)) } else { (GNU_HASH, gnu_hash(out)) };
         let hash_size = out.len() - hash;
         let names = out.len();
         out.raw(&strings);

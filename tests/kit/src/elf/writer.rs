@@ -87,7 +87,13 @@ impl Writer {
 
     /// Writes a program header over the reserved room at `at`, which moves on.
     pub(super) fn program_header(
-        &mut self, at: &mut u64, kind: u32, flags: u32, (offset, size): (u64, u64), base: u64, align: u64,
+        &mut self,
+        at: &mut u64,
+        kind: u32,
+        flags: u32,
+        (offset, size): (u64, u64),
+        base: u64,
+        align: u64,
     ) {
         let mut header = Writer::new(self.wide, self.big);
         let address = base.wrapping_add(offset);

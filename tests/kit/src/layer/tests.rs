@@ -92,7 +92,8 @@ fn a_broken_checksum_is_broken() {
 fn the_length_of_a_record_counts_itself(#[case] key: &[u8], #[case] size: usize, #[case] expected: &str) {
     let value = if size == 3 { b"v".to_vec() } else { vec![b'v'; size] };
     let record = pax_record(std::str::from_utf8(key).expect("text"), &value);
-    let said: usize = std::str::from_utf8(&record).expect("text").split(' ').next().expect("a length").parse().expect("a number");
+    let said: usize =
+        std::str::from_utf8(&record).expect("text").split(' ').next().expect("a length").parse().expect("a number");
     assert_eq!(said, record.len());
     assert!(expected.is_empty() || record == expected.as_bytes());
 }
