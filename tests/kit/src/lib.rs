@@ -23,11 +23,14 @@ pub mod elf;
 pub mod files;
 pub mod header;
 pub mod image;
+pub mod incidents;
 pub mod index;
 pub mod layer;
+pub mod legitimate;
 pub mod macho;
 pub mod pe;
 pub mod registry;
+pub mod rootfs;
 pub mod store;
 
 mod archive;
