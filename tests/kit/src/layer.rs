@@ -198,11 +198,7 @@ impl Layer {
     /// the last is a multiple of 512 bytes.
     #[must_use]
     pub fn sparse_gnu(self, path: &str, mode: u32, real_size: u64, segments: &[(u64, &[u8])]) -> Layer {
-        let mut map: Vec<(u64, u64)> = segments.iter().map(|(offset, bytes)| (*offset, bytes.len() as u64)).collect();
-        if map.last().is_some_and(|(offset, size)| offset + size < real_size) {
-            // GNU tar ends the map of a file that ends in a hole with an empty segment.
-            map.push((real_size, 0));
-        }
+        let map = sparse_map(segments, real_size);
         let body: Vec<u8> = segments.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
         let mut header = Header::new(path.as_bytes(), b'S').gnu().mode(mode).size(body.len() as u64);
         sparse_slots(&mut header.bytes[386..482], &map);
@@ -226,9 +222,10 @@ impl Layer {
     /// A sparse file in PAX format 1.0: its map comes before the data.
     #[must_use]
     pub fn sparse_pax(self, path: &str, mode: u32, real_size: u64, segments: &[(u64, &[u8])]) -> Layer {
-        let mut body = format!("{}\n", segments.len()).into_bytes();
-        for (offset, bytes) in segments {
-            body.extend(format!("{offset}\n{}\n", bytes.len()).bytes());
+        let map = sparse_map(segments, real_size);
+        let mut body = format!("{}\n", map.len()).into_bytes();
+        for (offset, size) in map {
+            body.extend(format!("{offset}\n{size}\n").bytes());
         }
         body.resize(body.len().next_multiple_of(512), 0);
         body.extend(segments.iter().flat_map(|(_, bytes)| bytes.iter()));
@@ -415,6 +412,15 @@ fn pax_record(key: &str, value: &[u8]) -> Vec<u8> {
     record.extend_from_slice(value);
     record.push(b'\n');
     record
+}
+
+/// Offsets and sizes; GNU tar ends the map of a file that ends in a hole with an empty segment.
+fn sparse_map(segments: &[(u64, &[u8])], real_size: u64) -> Vec<(u64, u64)> {
+    let mut map: Vec<(u64, u64)> = segments.iter().map(|(offset, bytes)| (*offset, bytes.len() as u64)).collect();
+    if map.last().is_some_and(|(offset, size)| offset + size < real_size) {
+        map.push((real_size, 0));
+    }
+    map
 }
 
 /// Offsets and sizes of a GNU sparse map, as many as there is room for.

@@ -146,3 +146,78 @@ impl Answer {
 fn other(text: String) -> io::Error {
     io::Error::other(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incidents;
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+    use std::sync::{Arc, Mutex};
+
+    /// Answers as a registry does and keeps what was put: path, content type, authorization and body.
+    fn registry() -> (String, Arc<Mutex<Vec<[String; 3]>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address").to_string();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.expect("a connection"));
+                let mut lines = Vec::new();
+                loop {
+                    let mut line = String::new();
+                    stream.read_line(&mut line).expect("a line");
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                    lines.push(line.trim().to_owned());
+                }
+                let field = |name: &str| {
+                    let found = lines.iter().find_map(|line| line.strip_prefix(name));
+                    found.unwrap_or_default().to_owned()
+                };
+                let size = field("Content-Length: ").parse().expect("a length");
+                let mut body = vec![0u8; size];
+                stream.read_exact(&mut body).expect("the body");
+                let answer = if lines[0].starts_with("POST") {
+                    "HTTP/1.1 202 Accepted\r\nlocation: http://elsewhere/v2/up/1?state=x\r\n\r\n"
+                } else if body.is_empty() {
+                    "HTTP/1.1 400 Bad Request\r\n\r\nDIGEST_INVALID"
+                } else {
+                    "HTTP/1.1 201 Created\r\n\r\n"
+                };
+                seen.lock().expect("the log").push([
+                    lines[0].clone(),
+                    field("Content-Type: "),
+                    field("Authorization: "),
+                ]);
+                stream.get_mut().write_all(answer.as_bytes()).expect("answered");
+            }
+        });
+        (address, log)
+    }
+
+    #[test]
+    fn children_go_before_their_index() {
+        let (address, log) = registry();
+        let forged = incidents::attestations().forged;
+        Registry::at(&address).basic_auth("user", "pass").push(&forged, "team/app", "1").expect("pushed");
+        let log = log.lock().expect("the log");
+        let put: Vec<&[String; 3]> = log.iter().filter(|entry| entry[0].starts_with("PUT")).collect();
+        assert_eq!(put.len(), forged.blobs.len());
+        assert!(log.iter().all(|entry| entry[2] == "Basic dXNlcjpwYXNz"));
+        let manifests: Vec<&&[String; 3]> = put.iter().filter(|entry| entry[0].contains("/manifests/")).collect();
+        assert_eq!(manifests.len(), 5);
+        assert_eq!(manifests[4][0], "PUT /v2/team/app/manifests/1 HTTP/1.1");
+        assert_eq!(manifests[4][1], forged.root.media_type);
+        assert!(put[0][0].starts_with("PUT /v2/up/1?state=x&digest=sha256%3A"));
+    }
+
+    #[test]
+    fn a_refusal_says_the_answer() {
+        let (address, _) = registry();
+        let error = Registry::at(&address).put_blob("app", "sha256:00", b"").expect_err("refused");
+        assert!(error.to_string().contains("400 Bad Request"), "{error}");
+    }
+}

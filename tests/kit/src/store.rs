@@ -203,3 +203,78 @@ impl Forged {
 pub(crate) fn blob_path(digest: &str) -> String {
     format!("blobs/{}", digest.replacen(':', "/", 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incidents;
+    use std::collections::BTreeSet;
+    use std::io::Read;
+
+    fn archived(file: &Path) -> BTreeMap<String, Vec<u8>> {
+        let mut archive = tar::Archive::new(fs::File::open(file).expect("the file"));
+        let mut files = BTreeMap::new();
+        for entry in archive.entries().expect("a tar stream") {
+            let mut entry = entry.expect("an entry");
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).expect("its bytes");
+            let link = entry.link_name().expect("text").map(|link| link.display().to_string());
+            files.insert(entry.path().expect("a path").display().to_string(), link.map_or(bytes, String::into_bytes));
+        }
+        files
+    }
+
+    #[test]
+    fn a_layout_has_every_blob_and_names_its_root() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let forged = incidents::good();
+        forged.write_layout(directory.path(), Some("latest")).expect("written");
+        let index: Value =
+            serde_json::from_slice(&fs::read(directory.path().join("index.json")).expect("read")).expect("JSON");
+        assert_eq!(index["manifests"][0]["digest"], forged.root.digest);
+        assert_eq!(index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"], "latest");
+        let kept: BTreeSet<String> = fs::read_dir(directory.path().join("blobs/sha256"))
+            .expect("a directory")
+            .map(|entry| format!("sha256:{}", entry.expect("an entry").file_name().display()))
+            .collect();
+        assert_eq!(kept, forged.blobs.keys().cloned().collect());
+    }
+
+    #[test]
+    fn docker_archives_hold_the_layers_in_both_forms() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let forged = incidents::everything_shared().forged;
+        let (old, new) = (directory.path().join("old.tar"), directory.path().join("new.tar"));
+        forged.write_docker_archive(&old, &["app:1"]).expect("written");
+        forged.write_docker25_archive(&new, &["app:1"]).expect("written");
+        for (file, compressed) in [(old, false), (new, true)] {
+            let files = archived(&file);
+            let manifest: Value = serde_json::from_slice(&files["manifest.json"]).expect("JSON");
+            assert_eq!(manifest[0]["RepoTags"][0], "app:1");
+            for (item, member) in manifest.as_array().expect("items").iter().zip(forged.members()) {
+                let config: Value =
+                    serde_json::from_slice(&files[item["Config"].as_str().expect("a path")]).expect("JSON");
+                assert_eq!(config, member.config);
+                let path = item["Layers"][0].as_str().expect("a path");
+                // The second image's layers are links to the first's in the old form.
+                let bytes = match std::str::from_utf8(&files[path]).ok().and_then(|link| link.strip_prefix("../")) {
+                    Some(target) => &files[target],
+                    None => &files[path],
+                };
+                let expected =
+                    if compressed { &member.manifest["layers"][0]["digest"] } else { &config["rootfs"]["diff_ids"][0] };
+                assert_eq!(*expected, sha256(bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn blobs_are_lost_and_corrupted() {
+        let forged = incidents::good();
+        let layer = forged.layers_of("linux/arm/v7").remove(0);
+        assert!(!forged.clone().drop_blob(&layer).blobs.contains_key(&layer));
+        let corrupt = forged.clone().corrupt_blob(&layer);
+        assert_ne!(sha256(&corrupt.blobs[&layer]), layer);
+        assert_eq!(corrupt.blobs[&layer].len(), forged.blobs[&layer].len());
+    }
+}
