@@ -18,6 +18,8 @@ pub struct Case {
     pub name: &'static str,
     /// The image.
     pub forged: Forged,
+    /// An earlier release that it has to be compared with for its findings.
+    pub baseline: Option<Forged>,
     /// Findings that it has to give; none where nothing is wrong.
     pub expected: Vec<Expected>,
 }
@@ -41,13 +43,13 @@ pub(crate) const fn file(rule: &'static str, platform: &'static str, path: &'sta
 const FOREIGN: &str = "binary/foreign-architecture";
 
 fn case(name: &'static str, forged: Forged, expected: &[Expected]) -> Case {
-    Case { name, forged, expected: expected.to_vec() }
+    Case { name, forged, baseline: None, expected: expected.to_vec() }
 }
 
 /// All broken ones.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    let mut cases = vec![
+    vec![
         whole_rootfs_of_wrong_architecture(),
         everything_shared(),
         base_pinned_to_digest(),
@@ -70,9 +72,8 @@ pub fn all() -> Vec<Case> {
         entrypoint_not_executable(),
         malformed_program(),
         platform_unknown(),
-    ];
-    cases.push(Case { name: "lost-platform", forged: lost_platform().1, expected: Vec::new() });
-    cases
+        lost_platform(),
+    ]
 }
 
 /// An image of Debian with a program in `/usr/local/bin/app`: what all broken ones start from.
@@ -245,11 +246,13 @@ pub fn same_manifest_twice() -> Case {
     case("same-manifest-twice", index.forge(), &wrong)
 }
 
-/// The release before with three platforms, and the one after it, which has lost arm64.
+/// The release before had three platforms; this one has lost arm64.
 #[must_use]
-pub fn lost_platform() -> (Forged, Forged) {
+pub fn lost_platform() -> Case {
     let images = |platforms: &[&str]| Index::new().images(platforms.iter().map(|name| application(name))).forge();
-    (images(&["linux/amd64", "linux/arm64", "linux/arm/v7"]), images(&["linux/amd64", "linux/arm/v7"]))
+    let now = images(&["linux/amd64", "linux/arm/v7"]);
+    let lost = case("lost-platform", now, &[file("manifest/lost-platform", "linux/arm64", "")]);
+    Case { baseline: Some(images(&["linux/amd64", "linux/arm64", "linux/arm/v7"])), ..lost }
 }
 
 /// `qemu-arm-static` of the build machine in an arm image.
@@ -407,6 +410,12 @@ mod tests {
     }
 
     #[test]
+    fn each_broken_one_has_its_findings() {
+        assert!(all().iter().all(|case| !case.expected.is_empty()));
+        assert!(crate::legitimate::all().iter().all(|case| case.expected.is_empty()));
+    }
+
+    #[test]
     fn forging_is_deterministic() {
         assert_eq!(good().root, good().root);
         assert_eq!(good().members().len(), 7);
@@ -415,6 +424,7 @@ mod tests {
     #[test]
     fn every_blob_of_every_case_is_what_its_digest_says() {
         for case in all().iter().chain(&crate::legitimate::all()) {
+            assert!(!case.forged.members().is_empty(), "{}", case.name);
             for (digest, bytes) in &case.forged.blobs {
                 assert_eq!(*digest, crate::digest::sha256(bytes), "{}", case.name);
             }

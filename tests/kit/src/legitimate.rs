@@ -61,7 +61,7 @@ pub fn odd_but_legitimate() -> Vec<Case> {
 }
 
 fn case(name: &'static str, forged: Forged) -> Case {
-    Case { name, forged, expected: Vec::new() }
+    Case { name, forged, baseline: None, expected: Vec::new() }
 }
 
 /// An index of two platforms, the application with one more layer each.

@@ -44,9 +44,13 @@ fn demo(directory: &Path) -> io::Result<()> {
 }
 
 fn all(directory: &Path) -> io::Result<()> {
-    let (before, _) = incidents::lost_platform();
-    before.write_layout(&directory.join("lost-platform-baseline"), Some("latest"))?;
-    cases().iter().try_for_each(|case| case.forged.write_layout(&directory.join(case.name), Some("latest")))
+    for case in cases() {
+        case.forged.write_layout(&directory.join(case.name), Some("latest"))?;
+        if let Some(baseline) = case.baseline {
+            baseline.write_layout(&directory.join(format!("{}-baseline", case.name)), Some("latest"))?;
+        }
+    }
+    Ok(())
 }
 
 fn list() -> io::Result<()> {
