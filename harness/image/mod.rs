@@ -2,4 +2,7 @@
 
 pub mod descriptor;
 pub mod digest;
+pub mod document;
+pub mod layer;
+pub mod rootfs;
 pub mod source;
