@@ -20,8 +20,7 @@ pub struct Rule {
 }
 
 /// The headings of every page, in their order.
-const HEADINGS: [&str; 5] =
-    ["What it means", "Why it matters", "How it happens", "How to fix it", "When it is meant"];
+const HEADINGS: [&str; 5] = ["What it means", "Why it matters", "How it happens", "How to fix it", "When it is meant"];
 
 /// Makes a constant of each row, and [`RULES`] of all of them: no rule can be missing there.
 macro_rules! rules {
@@ -154,21 +153,25 @@ pub fn find(name: &str) -> Result<&'static Rule, UnknownRule> {
 
 /// The rule that was probably meant by a name that is none.
 ///
-/// The part after the slash is enough, also where it is not unique: what a
-/// person remembers of `blob/digest-mismatch` is its second half.
+/// The part after the slash is enough: that is the half of
+/// `blob/digest-mismatch` that a person remembers.
 pub fn nearest(name: &str) -> Option<&'static Rule> {
     /// Below this, two names have little in common but their letters.
     const ALIKE: f64 = 0.75;
-    // A name is some dozens of bytes; comparing takes the product of both lengths.
-    let name = name.get(..name.len().min(64)).unwrap_or_default().to_lowercase().replace('_', "-");
+    // Comparing takes the product of both lengths, and no rule's name is longer.
+    let name: String = name.chars().take(64).collect::<String>().to_lowercase().replace('_', "-");
     let likeness = |rule: &Rule| {
-        let short = rule.name.split_once('/').map_or(rule.name, |(_, short)| short);
         strsim::normalized_damerau_levenshtein(&name, rule.name)
-            .max(strsim::normalized_damerau_levenshtein(&name, short))
+            .max(strsim::normalized_damerau_levenshtein(short(&name), short(rule.name)))
     };
     let rated = RULES.iter().map(|rule| (rule, likeness(rule))).filter(|(_, likeness)| *likeness >= ALIKE);
     // The first of equals wins, so that the suggestion hangs on the table alone.
     rated.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(rule, _)| rule)
+}
+
+/// The part of a name after the slash.
+fn short(name: &str) -> &str {
+    name.split_once('/').map_or(name, |(_, short)| short)
 }
 
 /// What `mpcheck rules` prints: a line per rule, with a line before each group.

@@ -43,7 +43,8 @@ fn names_are_unique() {
 #[test]
 fn names_are_a_group_and_a_kebab_case_name() {
     let kebab = |part: &str| {
-        part.split('-').all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()))
+        part.split('-')
+            .all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()))
     };
     for rule in RULES {
         let (group, name) = rule.name.split_once('/').unwrap();
@@ -140,7 +141,7 @@ fn a_page_says_the_name_the_severity_and_every_part() {
                  \n\
                  WHAT IT MEANS\n\
                  \n\
-                 The image has a program of qemu-user in it, such as /usr/bin/qemu-aarch64-static.\n";
+                 The image has a program of qemu-user in it, such as\n";
     assert!(page.starts_with(start), "{page}");
     assert!(page.ends_with("so there is nothing to do.\n"), "{page}");
     assert!(page.contains("\n\nHOW TO FIX IT\n\nRemove the COPY,"), "{page}");
@@ -160,9 +161,9 @@ fn the_list_has_a_line_per_rule_under_its_group() {
 #[case::typing("binary/foriegn-architecture", Some("binary/foreign-architecture"))]
 #[case::without_its_group("foreign-architecture", Some("binary/foreign-architecture"))]
 #[case::as_a_constant("FOREIGN_ARCHITECTURE", Some("binary/foreign-architecture"))]
-#[case::another_group("manifest/digest-mismatch", None)]
+#[case::another_group("manifest/digest-mismatch", Some("blob/digest-mismatch"))]
 #[case::half("diff-id", None)]
-#[case::the_first_of_two_that_fit("mismatch", None)]
+#[case::too_little("mismatch", None)]
 #[case::nonsense("kubernetes", None)]
 #[case::empty("", None)]
 #[case::long("é".repeat(100_000), None)]
