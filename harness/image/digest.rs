@@ -74,10 +74,8 @@ impl Digest {
         if name.is_empty() || hex.is_empty() {
             return Err(DigestError::Form(shown()));
         }
-        let algorithm = Algorithm::ALL
-            .into_iter()
-            .find(|a| a.name() == name)
-            .ok_or_else(|| DigestError::Algorithm(shown()))?;
+        let algorithm =
+            Algorithm::ALL.into_iter().find(|a| a.name() == name).ok_or_else(|| DigestError::Algorithm(shown()))?;
         let digits = hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !digits || hex.len() != algorithm.hex_length() {
             return Err(DigestError::Hex(shown(), algorithm.hex_length()));

@@ -7,6 +7,6 @@
 mod model;
 
 pub use model::{
-    Check, Finding, Image, LayerRef, Machine, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status,
-    Timing, Tool, Verdict,
+    Check, Finding, Image, LayerRef, Machine, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing,
+    Tool, Verdict,
 };
