@@ -20,6 +20,7 @@ pub mod arch;
 pub mod compress;
 pub mod digest;
 pub mod elf;
+pub mod fault_registry;
 pub mod files;
 pub mod header;
 pub mod image;
