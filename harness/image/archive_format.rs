@@ -98,7 +98,12 @@ mod tests {
     fn a_checksum_over_signed_bytes_counts_too() {
         let mut header = tar::Header::from_byte_slice(&header()).clone();
         header.as_mut_bytes()[0] = 0xe9;
-        let signed: i64 = header.as_bytes().iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { i64::from(b.cast_signed()) }).sum();
+        let signed: i64 = header
+            .as_bytes()
+            .iter()
+            .enumerate()
+            .map(|(i, b)| if (148..156).contains(&i) { 32 } else { i64::from(b.cast_signed()) })
+            .sum();
         header.as_mut_bytes()[148..156].copy_from_slice(format!("{signed:06o}\0 ").as_bytes());
         assert!(is_tar_header(header.as_bytes()));
     }

@@ -203,7 +203,8 @@ impl ReferenceError {
                 format!("write `{bare}`, and add --plain-http where the registry has no TLS")
             }
             Self::Name { .. } => {
-                "a name is [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]; a file or directory starts with `./` or `/`".to_owned()
+                "a name is [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]; a file or directory starts with `./` or `/`"
+                    .to_owned()
             }
             Self::NoSuchFile { .. } => {
                 "check the path; where a registry's image is meant, put `docker://` before its name".to_owned()
@@ -256,7 +257,8 @@ impl Location {
         }
         let lower = argument.to_ascii_lowercase();
         for transport in TRANSPORTS {
-            let Some(rest) = lower.strip_prefix(transport).and_then(|r| argument.get(argument.len() - r.len()..)) else {
+            let Some(rest) = lower.strip_prefix(transport).and_then(|r| argument.get(argument.len() - r.len()..))
+            else {
                 continue;
             };
             if rest.trim().is_empty() {
@@ -291,9 +293,9 @@ fn engine(name: &str) -> Result<Location, ReferenceError> {
     let id = Digest::parse(bare).or_else(|_| Digest::parse(&format!("sha256:{bare}")));
     let image = match id {
         Ok(id) => EngineImage::Id(id),
-        Err(_) => EngineImage::Name(
-            ImageName::parse(bare).map_err(|why| ReferenceError::Name { text: shown(bare), why })?,
-        ),
+        Err(_) => {
+            EngineImage::Name(ImageName::parse(bare).map_err(|why| ReferenceError::Name { text: shown(bare), why })?)
+        }
     };
     Ok(Location::Engine { image })
 }

@@ -202,9 +202,9 @@ fn is_component(component: &str) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = component.as_bytes();
     let ends = bytes.first().is_some_and(|b| alphanumeric(*b)) && bytes.last().is_some_and(|b| alphanumeric(*b));
-    ends && component.split(|c: char| c.is_ascii() && alphanumeric(c as u8)).all(|separator| {
-        matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-')
-    })
+    ends && component
+        .split(|c: char| c.is_ascii() && alphanumeric(c as u8))
+        .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-'))
 }
 
 fn check_tag(tag: &str) -> Result<(), NameError> {

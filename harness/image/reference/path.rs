@@ -34,7 +34,15 @@ impl PathKind {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             // NotADirectory: `out.tar/x`; InvalidInput: a NUL in the name; InvalidFilename: longer than a path may be.
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidInput | ErrorKind::InvalidFilename) => {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    ErrorKind::NotFound
+                        | ErrorKind::NotADirectory
+                        | ErrorKind::InvalidInput
+                        | ErrorKind::InvalidFilename
+                ) =>
+            {
                 return Self::Missing;
             }
             Err(e) => return Self::Unreadable(e.to_string()),
@@ -63,7 +71,9 @@ impl PathKind {
             Self::Unreadable(why) => return ReferenceError::Unreadable { path, why: why.clone() },
             Self::Directory => (
                 "a directory without an `oci-layout` file".to_owned(),
-                format!("an OCI layout comes from `docker buildx build --output type=oci,tar=false,dest=DIR` or `skopeo copy --all docker://NAME oci:DIR`; {registry}"),
+                format!(
+                    "an OCI layout comes from `docker buildx build --output type=oci,tar=false,dest=DIR` or `skopeo copy --all docker://NAME oci:DIR`; {registry}"
+                ),
             ),
             Self::Empty => (
                 "an empty file".to_owned(),
@@ -71,7 +81,9 @@ impl PathKind {
             ),
             Self::File => (
                 "a file, and no tar".to_owned(),
-                format!("an image archive comes from `docker save` or `docker buildx build --output type=oci,dest=FILE`; {registry}"),
+                format!(
+                    "an image archive comes from `docker save` or `docker buildx build --output type=oci,dest=FILE`; {registry}"
+                ),
             ),
             Self::Special => (
                 "a device, socket or FIFO".to_owned(),

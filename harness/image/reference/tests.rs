@@ -83,12 +83,7 @@ fn layouts(#[case] argument: &str, #[case] path: &str, #[case] selector: Option<
 #[case("oci-archive:app.tar", "app.tar", None, ArchiveForm::Oci)]
 #[case("oci-archive:app.tar:v1", "app.tar", Some("v1"), ArchiveForm::Oci)]
 #[case("docker-archive:app.tar:app:1", "app.tar", Some("app:1"), ArchiveForm::Docker)]
-fn archives(
-    #[case] argument: &str,
-    #[case] path: &str,
-    #[case] selector: Option<&str>,
-    #[case] form: ArchiveForm,
-) {
+fn archives(#[case] argument: &str, #[case] path: &str, #[case] selector: Option<&str>, #[case] form: ArchiveForm) {
     let selector = selector.map(|s| Selector::Name(s.into()));
     assert_eq!(parse(argument), Ok(Location::Archive { path: path.into(), selector, form }));
 }

@@ -14,6 +14,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+const CUT_SHORT: &str = "the copy was interrupted or the disk was full: save or copy it again";
+
 /// Who left platforms out of an archive, and how to get them.
 pub(super) struct Holder {
     pub(super) name: String,
@@ -70,6 +72,12 @@ pub(super) fn open_file(
         (true, true) => open_both(files, place, selector, holder),
         (true, false) => Ok(Box::new(Layout::open(files, place, selector, None)?)),
         (false, true) => Ok(Box::new(DockerArchive::open(files, docker_place(place), selector)?)),
+        // The lists come last in archives of `docker save`: a copy that was cut short has none.
+        (false, false) if !files.has_end_mark() && files.count() > 0 => Err(SourceError::Invalid {
+            what: place.name,
+            why: "it is cut short: it ends without a tar's end mark, and without an oci-layout or a manifest.json".to_owned(),
+            hint: CUT_SHORT.to_owned(),
+        }),
         (false, false) => Err(SourceError::Invalid {
             why: format!("its {} members have neither an oci-layout nor a manifest.json among them", files.count()),
             what: place.name,
@@ -116,7 +124,7 @@ impl Place {
 
 fn broken_tar(place: &Place, error: &TarError) -> SourceError {
     let hint = match error {
-        TarError::Truncated { .. } => "the copy was interrupted or the disk was full: save or copy it again",
+        TarError::Truncated { .. } => CUT_SHORT,
         TarError::TooMany => "a root filesystem's tar is no image: `docker import` makes one of it",
         TarError::Read { .. } => "the disk or network below the file fails: copy it elsewhere",
         TarError::NoHeader { .. } | TarError::BadHeader { .. } => "save or copy it again",

@@ -23,7 +23,11 @@ impl Directory {
     fn look(&self, name: &str) -> Result<(PathBuf, Metadata), FileError> {
         let path = self.path.join(name);
         let metadata = fs::metadata(&path).map_err(|e| file_error(&e))?;
-        if metadata.is_file() { Ok((path, metadata)) } else { Err(FileError::Unusable("it is no regular file".to_owned())) }
+        if metadata.is_file() {
+            Ok((path, metadata))
+        } else {
+            Err(FileError::Unusable("it is no regular file".to_owned()))
+        }
     }
 }
 

@@ -101,8 +101,9 @@ impl DockerArchive {
                 FileError::Unusable(why) => format!("its config `{}` cannot be read: {why}", shown(&image.config)),
             })
         })?;
-        let parsed: Config = serde_json::from_slice(&config)
-            .map_err(|e| invalid(format!("its config `{}` is not valid: {}", shown(&image.config), shown(&e.to_string()))))?;
+        let parsed: Config = serde_json::from_slice(&config).map_err(|e| {
+            invalid(format!("its config `{}` is not valid: {}", shown(&image.config), shown(&e.to_string())))
+        })?;
         let diff_ids = parsed.rootfs.diff_ids.unwrap_or_default();
         if diff_ids.len() != image.layers().len() {
             return Err(invalid(format!(
@@ -151,12 +152,7 @@ impl DockerArchive {
 ///
 /// A compressed one, which the format does not foresee and some tools write, has
 /// another digest than its diff_id: it is read once for that.
-fn describe(
-    files: &ArchiveFile,
-    name: &str,
-    diff_id: Digest,
-    known: &mut HashMap<String, Layer>,
-) -> io::Result<Layer> {
+fn describe(files: &ArchiveFile, name: &str, diff_id: Digest, known: &mut HashMap<String, Layer>) -> io::Result<Layer> {
     let plain = |size| Layer { media_type: media_type::DOCKER_LAYER, digest: diff_id.clone(), size };
     // What is missing or unusable is said when the layer is opened.
     let Ok(mut file) = files.open(name) else { return Ok(plain(0)) };
@@ -179,9 +175,7 @@ fn describe(
 }
 
 fn made_up_manifest(config: &Digest, config_size: u64, layers: &[Layer]) -> Vec<u8> {
-    let descriptor = |media_type: &str, digest: &Digest, size: u64| {
-        serde_json::json!({ "mediaType": media_type, "digest": digest.as_str(), "size": size })
-    };
+    let descriptor = |media_type: &str, digest: &Digest, size: u64| serde_json::json!({ "mediaType": media_type, "digest": digest.as_str(), "size": size });
     let layers: Vec<_> = layers.iter().map(|l| descriptor(l.media_type, &l.digest, l.size)).collect();
     let manifest = serde_json::json!({
         "schemaVersion": 2,

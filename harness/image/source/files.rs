@@ -41,7 +41,10 @@ pub(super) trait Files: Send + Sync {
         }
         let mut bytes = Vec::new();
         // A file may grow while it is read: the limit holds all the same.
-        file.reader.take(limit + 1).read_to_end(&mut bytes).map_err(|e: io::Error| FileError::Unusable(e.to_string()))?;
+        file.reader
+            .take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e: io::Error| FileError::Unusable(e.to_string()))?;
         if bytes.len() as u64 > limit {
             return Err(FileError::Unusable(format!("it has over {limit} bytes, and no real one has")));
         }

@@ -70,9 +70,10 @@ impl<F: Files> Layout<F> {
     fn blob_error(&self, digest: &Digest, name: &str, error: FileError) -> SourceError {
         match error {
             FileError::Absent => match self.partial.as_ref().filter(|p| !p.is_listed(digest)) {
-                Some(partial) => {
-                    SourceError::NotHeld { digest: digest.clone(), why: partial.reason(&self.files, self.root().ok().as_ref()) }
-                }
+                Some(partial) => SourceError::NotHeld {
+                    digest: digest.clone(),
+                    why: partial.reason(&self.files, self.root().ok().as_ref()),
+                },
                 None => SourceError::BlobMissing {
                     digest: digest.clone(),
                     why: format!("{} has no file {name}", self.place.name),
@@ -108,7 +109,12 @@ impl<F: Files> Source for Layout<F> {
         let (media_type, digest, platform) = match &self.choice {
             Choice::Whole => {
                 let media_type = self.index_media_type.clone().unwrap_or_else(|| media_type::OCI_INDEX.to_owned());
-                return Ok(Root { bytes: self.index.clone(), media_type: Some(media_type), digest: None, platform: None });
+                return Ok(Root {
+                    bytes: self.index.clone(),
+                    media_type: Some(media_type),
+                    digest: None,
+                    platform: None,
+                });
             }
             Choice::Entry(entry) => (entry.media_type.clone(), &entry.digest, entry.declared_platform()),
             Choice::Blob(digest) => (None, digest, None),
@@ -170,7 +176,8 @@ impl Place {
             ChoiceError::Empty => SourceError::Invalid {
                 what: self.name.clone(),
                 why: "its index.json lists no image".to_owned(),
-                hint: "whatever should have written the image failed or wrote it elsewhere: look at its output".to_owned(),
+                hint: "whatever should have written the image failed or wrote it elsewhere: look at its output"
+                    .to_owned(),
             },
             ChoiceError::NoSuch { wanted, there } => SourceError::NotFound {
                 what: format!("the image `{wanted}`"),

@@ -9,6 +9,7 @@ mod archive;
 mod archive_file;
 mod directory;
 mod docker_archive;
+mod engine;
 mod files;
 mod layout;
 mod open;
@@ -16,6 +17,7 @@ mod partial;
 mod selection;
 mod spool;
 
+pub use engine::{EngineEnvironment, EngineOptions, EngineSource, Store};
 pub use open::{SourceOptions, open_image};
 pub use spool::MAX_SPOOLED_BYTES;
 

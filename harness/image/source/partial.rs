@@ -6,10 +6,10 @@
 //! not there is no fault of the image then, unless `manifest.json`, which lists
 //! what was saved, names it.
 
+use super::MAX_DOCUMENT_BYTES;
 use super::Root;
 use super::files::Files;
 use super::layout::blob_name;
-use super::MAX_DOCUMENT_BYTES;
 use crate::image::digest::Digest;
 use crate::image::reference::name::shown;
 use serde::Deserialize;

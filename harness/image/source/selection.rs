@@ -16,7 +16,7 @@ const CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// How many names an error lists.
 const MAX_LISTED: usize = 20;
 
-/// What is read of `index.json` for choosing; checking it as an image's index comes later, elsewhere.
+/// What is read of `index.json` for choosing, with `null` as absent, as Go's decoder has it; checking it as an image's index comes later, elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct LayoutIndex {
     #[serde(rename = "mediaType", default)]
@@ -34,26 +34,26 @@ pub(super) struct Entry {
     #[serde(default)]
     platform: Option<EntryPlatform>,
     #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, Option<String>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct EntryPlatform {
     #[serde(default)]
-    os: String,
+    os: Option<String>,
     #[serde(default)]
-    architecture: String,
+    architecture: Option<String>,
     #[serde(default)]
-    variant: String,
+    variant: Option<String>,
     #[serde(rename = "os.version", default)]
-    os_version: String,
+    os_version: Option<String>,
     #[serde(rename = "os.features", default)]
-    os_features: Vec<String>,
+    os_features: Option<Vec<String>>,
 }
 
 impl Entry {
     fn annotation(&self, key: &str) -> Option<&str> {
-        self.annotations.as_ref()?.get(key).map(String::as_str).filter(|v| !v.is_empty())
+        self.annotations.as_ref()?.get(key)?.as_deref().filter(|v| !v.is_empty())
     }
 
     /// What the image is called: the short name that a selector would use, before the full one.
@@ -68,11 +68,11 @@ impl Entry {
     /// The platform that the layout says of the image.
     pub(super) fn declared_platform(&self) -> Option<DeclaredPlatform> {
         self.platform.clone().map(|p| DeclaredPlatform {
-            os: p.os,
-            architecture: p.architecture,
-            variant: p.variant,
-            os_version: p.os_version,
-            os_features: p.os_features,
+            os: p.os.unwrap_or_default(),
+            architecture: p.architecture.unwrap_or_default(),
+            variant: p.variant.unwrap_or_default(),
+            os_version: p.os_version.unwrap_or_default(),
+            os_features: p.os_features.unwrap_or_default(),
         })
     }
 }
@@ -118,9 +118,10 @@ impl LayoutIndex {
             }),
             Some(Selector::Position(position)) => match all.get(*position) {
                 Some(entry) => Ok(Choice::Entry((*entry).clone())),
-                None => {
-                    Err(ChoiceError::NoSuch { wanted: format!("@{position}"), there: (0..all.len().min(MAX_LISTED)).map(|i| format!("@{i}")).collect() })
-                }
+                None => Err(ChoiceError::NoSuch {
+                    wanted: format!("@{position}"),
+                    there: (0..all.len().min(MAX_LISTED)).map(|i| format!("@{i}")).collect(),
+                }),
             },
             Some(Selector::Name(wanted)) => self.choose_name(wanted),
             None if all.iter().all(|e| e.digest == first.digest) => Ok(Choice::Entry((*first).clone())),
@@ -132,7 +133,8 @@ impl LayoutIndex {
         let full = ImageName::parse(wanted).ok();
         let is_exact = |e: &Entry| e.names().any(|n| n == wanted);
         let is_same_name = |e: &Entry| full.is_some() && e.names().any(|n| ImageName::parse(n).ok() == full);
-        let has_tag = |e: &Entry| e.names().filter_map(|n| ImageName::parse(n).ok()).any(|n| n.tag.as_deref() == Some(wanted));
+        let has_tag =
+            |e: &Entry| e.names().filter_map(|n| ImageName::parse(n).ok()).any(|n| n.tag.as_deref() == Some(wanted));
         let tests: [&dyn Fn(&Entry) -> bool; 3] = [&is_exact, &is_same_name, &has_tag];
         for test in tests {
             let matching: Vec<&Entry> = self.entries().iter().filter(|e| test(e)).collect();
@@ -143,7 +145,9 @@ impl LayoutIndex {
             if matching.len() == self.entries().len() && matching.iter().all(|e| e.platform.is_some()) {
                 return Ok(Choice::Whole);
             }
-            return Err(ChoiceError::Several { there: matching.iter().map(|e| format!("@{}", e.digest)).take(MAX_LISTED).collect() });
+            return Err(ChoiceError::Several {
+                there: matching.iter().map(|e| format!("@{}", e.digest)).take(MAX_LISTED).collect(),
+            });
         }
         Err(ChoiceError::NoSuch { wanted: shown(wanted), there: self.selectors() })
     }

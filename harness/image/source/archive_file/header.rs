@@ -52,11 +52,17 @@ pub(super) struct Headers<'a> {
     file: &'a File,
     at: u64,
     end: u64,
+    marked: bool,
 }
 
 impl<'a> Headers<'a> {
     pub(super) const fn new(file: &'a File, end: u64) -> Self {
-        Self { file, at: 0, end }
+        Self { file, at: 0, end, marked: false }
+    }
+
+    /// Whether the walk ended at a block of zeros.
+    pub(super) const fn ended_with_mark(&self) -> bool {
+        self.marked
     }
 
     /// The next member, with its name where that is one inside the archive; `None` at the end.
@@ -72,7 +78,8 @@ impl<'a> Headers<'a> {
                 b'K' => extended.link = Some(until_nul(self.content(claimed, MAX_NAME, "a long link name")?)),
                 b'x' => {
                     let records = self.content(claimed, MAX_PAX, "an extended header")?;
-                    read_pax(&records, &mut extended).ok_or(TarError::BadHeader { at, why: "its pax records are broken" })?;
+                    read_pax(&records, &mut extended)
+                        .ok_or(TarError::BadHeader { at, why: "its pax records are broken" })?;
                 }
                 b'g' => drop(self.content(claimed, MAX_PAX, "a global extended header")?),
                 kind => return self.member(&header, kind, claimed, extended).map(Some),
@@ -91,6 +98,7 @@ impl<'a> Headers<'a> {
         }
         self.file.read_exact_at(&mut block, at).map_err(|e| read_error(at, &e))?;
         if block.iter().all(|b| *b == 0) {
+            self.marked = true;
             return Ok(None);
         }
         if !is_tar_header(&block) {

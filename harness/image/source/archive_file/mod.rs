@@ -70,6 +70,7 @@ pub(super) enum TarError {
 pub(super) struct ArchiveFile {
     file: Arc<File>,
     members: HashMap<Box<str>, Member>,
+    ends: bool,
 }
 
 impl ArchiveFile {
@@ -95,10 +96,16 @@ impl ArchiveFile {
                 members.insert(name, member);
             }
         }
-        Ok(Self { file: Arc::new(file), members })
+        let ends = headers.ended_with_mark();
+        Ok(Self { file: Arc::new(file), members, ends })
     }
 
     /// How many members there are.
+    /// Whether the end mark of a tar was there; some writers leave it out, and so does a copy that was interrupted.
+    pub(super) fn has_end_mark(&self) -> bool {
+        self.ends
+    }
+
     pub(super) fn count(&self) -> usize {
         self.members.len()
     }

@@ -66,7 +66,9 @@ fn a_manifest_is_made_up_from_the_config() {
         ("c/layer.tar", b"-> ../a/layer.tar".to_vec()),
         ("a/layer.tar", one.clone()),
         ("b/layer.tar", two.clone()),
-        manifest(&serde_json::json!([{ "Config": name, "RepoTags": ["app:1"], "Layers": ["a/layer.tar", "b/layer.tar", "c/layer.tar"] }])),
+        manifest(
+            &serde_json::json!([{ "Config": name, "RepoTags": ["app:1"], "Layers": ["a/layer.tar", "b/layer.tar", "c/layer.tar"] }]),
+        ),
         ("repositories", b"not json".to_vec()),
     ];
     let source = open(&members, None).unwrap();

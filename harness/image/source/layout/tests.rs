@@ -69,6 +69,18 @@ fn the_only_image_is_the_root_with_what_the_layout_says_of_it() {
 }
 
 #[test]
+fn null_counts_as_absent() {
+    let forged = Forged::new();
+    let digest = forged.blob("the manifest");
+    let platform = r#"{"os":"linux","architecture":"arm64","variant":null,"os.features":null}"#;
+    forged.index(&format!(
+        r#"{{"mediaType":null,"manifests":[{{"mediaType":null,"digest":"{digest}","annotations":{{"x":null}},"platform":{platform}}}]}}"#
+    ));
+    let root = forged.open(None).unwrap().root().unwrap();
+    assert_eq!((root.media_type, root.platform.unwrap().variant), (None, String::new()));
+}
+
+#[test]
 fn platforms_without_names_make_the_index_the_root() {
     let forged = Forged::new();
     let index = format!(
@@ -87,7 +99,9 @@ fn a_selector_takes_the_image_of_that_tag_or_digest() {
     let forged = Forged::new();
     let (one, two, three) = (forged.blob("one"), forged.blob("two"), forged.blob("three"));
     let entry = |digest: &Digest, tag: &str| {
-        format!(r#"{{"mediaType":"{INDEX}","digest":"{digest}","annotations":{{"org.opencontainers.image.ref.name":"{tag}"}}}}"#)
+        format!(
+            r#"{{"mediaType":"{INDEX}","digest":"{digest}","annotations":{{"org.opencontainers.image.ref.name":"{tag}"}}}}"#
+        )
     };
     forged.index(&format!(r#"{{"manifests":[{},{}]}}"#, entry(&one, "v1"), entry(&two, "v2")));
     let bytes = |selector| forged.open(Some(selector)).unwrap().root().unwrap().bytes;
@@ -141,7 +155,10 @@ fn a_fifo_for_a_blob_is_refused_and_a_link_is_followed() {
 #[case("<html></html>", "its index.json is not valid: expected value")]
 #[case("null", "its index.json is not valid: invalid type: null")]
 #[case(r#"{"manifests":{}}"#, "its index.json is not valid: invalid type: map")]
-#[case(r#"{"manifests":[{"digest":"../../etc/passwd"}]}"#, "its index.json is not valid: `../../etc/passwd` is no digest")]
+#[case(
+    r#"{"manifests":[{"digest":"../../etc/passwd"}]}"#,
+    "its index.json is not valid: `../../etc/passwd` is no digest"
+)]
 #[case(r#"{"manifests":[{"digest":"sha256:../../../../../etc/passwd"}]}"#, "is no digest")]
 #[case(r#"{"manifests":[{"digest":"\u001b[31m"}]}"#, r"`\u{1b}[31m` is no digest")]
 #[case(&"[".repeat(100_000), "its index.json is not valid: ")]
