@@ -4,6 +4,7 @@
 //! [`ImageFacts`]: verified, parsed, every layer read once. The checks look at
 //! these facts and at nothing else.
 
+pub mod archive_format;
 pub mod cache;
 pub mod descriptor;
 pub mod digest;
@@ -13,6 +14,7 @@ pub mod facts;
 pub mod fetch;
 pub mod layer;
 pub mod observe;
+pub mod reference;
 pub mod rootfs;
 pub mod source;
 
