@@ -34,11 +34,13 @@ from_apt() {
 
 test_group() {
     from_apt "${TEST_TOOLS[@]}"
-    say "engine root: $(engine_root)"
+    engine_root >/dev/null
 }
 
 crane() {
-    wrapper crane "$(root_dir unstable unstable "libc6 crane")" usr/bin/crane
+    local root
+    root=$(root_dir unstable unstable "libc6 crane")
+    wrapper crane "$root" usr/bin/crane
 }
 
 # The package ships the program itself; the machine's own Python stays as it is.
