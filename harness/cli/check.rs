@@ -10,7 +10,7 @@ use crate::image::cache::Cache;
 use crate::image::examine::{self, ExamineError};
 use crate::image::layer::Limits;
 use crate::image::reference::{EngineImage, Location, ReferenceError};
-use crate::image::source::{EngineOptions, EngineSource, Source as _, SourceError, SourceOptions, open_image};
+use crate::image::source::{EngineOptions, EngineSource, SourceError, SourceOptions, open_image};
 use crate::image::{ImageFacts, LayerState};
 use crate::platform::{Platform, Selection};
 use mpcheck_reports::{self as reports, Finding, Report, Timing, Tool, Verdict};
@@ -177,6 +177,16 @@ fn hint(error: &ExamineError) -> Option<String> {
     }
 }
 
+/// Where an image that could not be read was looked for, in words.
+fn described(location: &Location) -> String {
+    match location {
+        Location::Registry { name } => format!("registry {name}"),
+        Location::Engine { image } => format!("Docker engine, {image}"),
+        Location::Layout { path, .. } => format!("OCI layout {}", path.display()),
+        Location::Archive { path, .. } => format!("archive {}", path.display()),
+    }
+}
+
 /// What the report is made of.
 #[derive(Default)]
 struct Parts {
@@ -210,7 +220,7 @@ impl Parts {
         }
         self.images.push(reports::Image {
             reference: reference.to_owned(),
-            source: location.to_string(),
+            source: described(location),
             digest: None,
             media_type: None,
             error: Some(text),

@@ -67,7 +67,8 @@ pub(super) fn holds(image: &EngineImage, options: &EngineOptions) -> bool {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
         runtime.block_on(async {
             let docker = client(endpoint).ok()?;
-            let inspected = docker.inspect_image(&image.to_string());
+            let name = image.to_string();
+            let inspected = docker.inspect_image(&name);
             Some(tokio::time::timeout(BRIEF, inspected).await.ok()?.is_ok())
         })
     };

@@ -106,7 +106,7 @@ impl Source for RegistrySource {
 
     fn root(&self) -> Result<Root, SourceError> {
         let (bytes, media_type) = self.executor.block_on(self.connection.root())?;
-        Ok(Root { bytes, media_type, digest: self.connection.address.digest.clone() })
+        Ok(Root { bytes, media_type, digest: self.connection.address.digest.clone(), platform: None })
     }
 
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
