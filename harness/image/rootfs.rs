@@ -155,7 +155,7 @@ impl<'a> RootFs<'a> {
                 Some(NodeKind::Symlink(target)) if follow_last || !todo.is_empty() => {
                     links += 1;
                     if links > MAX_LINKS {
-                        return Err(LookupError::Loop(path.to_vec()));
+                        return Err(LookupError::Loop(path.strip_prefix(b"/").unwrap_or(path).to_vec()));
                     }
                     real.truncate(if target.starts_with(b"/") { 0 } else { parent });
                     todo.extend(parts(target).rev());
@@ -312,3 +312,6 @@ fn broken_link(entry: &Entry, target: &[u8], error: &LookupError) -> String {
 fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|&b| b == b'/').filter(|part| !part.is_empty() && *part != b".")
 }
+
+#[cfg(test)]
+mod tests;
