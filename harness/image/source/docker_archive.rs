@@ -190,7 +190,7 @@ fn choose<'a>(images: &'a [SavedImage], selector: Option<&Selector>) -> Result<&
     let first = images.first().ok_or(ChoiceError::Empty)?;
     let found = match selector {
         None if images.iter().all(|i| i.config == first.config) => Some(first),
-        None => return Err(ChoiceError::Several { there: selectors(images) }),
+        None => return Err(ChoiceError::Several { images: images.len(), there: selectors(images) }),
         Some(Selector::Position(position)) => images.get(*position),
         Some(Selector::Digest(digest)) => images.iter().find(|i| digest_of_name(&i.config).as_ref() == Some(digest)),
         Some(Selector::Name(wanted)) => {

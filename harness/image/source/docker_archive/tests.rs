@@ -139,7 +139,10 @@ fn a_selector_takes_the_image_of_that_name(#[case] selector: Selector, #[case] i
 #[test]
 fn several_images_and_no_selector_is_an_error_that_lists_them() {
     let error = open(&two_images(), None).map(drop).unwrap_err();
-    assert_eq!(error.to_string(), "archive app.tar is not usable: it has 3 images, and none was chosen");
+    assert_eq!(
+        error.to_string(),
+        "archive app.tar is not usable: it has 2 images that this could mean, and none was chosen"
+    );
     let there = "app:1, app:2, registry.example:5000/app:latest";
     assert_eq!(error.hint().unwrap(), format!("choose one of them, like `docker-archive:app.tar:app:1`: {there}"));
     let error = open(&two_images(), Some(Selector::Name("app:3".into()))).map(drop).unwrap_err();

@@ -109,7 +109,10 @@ fn a_selector_takes_the_image_of_that_tag_or_digest() {
     assert_eq!(bytes(Selector::Digest(one)), b"one");
     assert_eq!(bytes(Selector::Digest(three)), b"three");
     let error = forged.open(None).map(drop).unwrap_err();
-    assert_eq!(error.to_string(), "OCI layout ./out is not usable: it has 2 images, and none was chosen");
+    assert_eq!(
+        error.to_string(),
+        "OCI layout ./out is not usable: it has 2 images that this could mean, and none was chosen"
+    );
     assert_eq!(error.hint(), Some("choose one of them, like `oci:./out:v1`: v1, v2"));
     let error = forged.open(Some(Selector::Name("v3".into()))).map(drop).unwrap_err();
     assert_eq!(error.to_string(), "the image `v3` was not found: OCI layout ./out has none of that name");
