@@ -223,9 +223,9 @@ mod tests {
     }
 
     /// `N` for the entry of that digest, `whole`, `blob N`, or the error in short.
-    fn chosen(index: &LayoutIndex, selector: Option<Selector>) -> String {
+    fn chosen(index: &LayoutIndex, selector: Option<&Selector>) -> String {
         let number = |d: &Digest| u8::from_str_radix(&d.hex()[..2], 16).unwrap();
-        match index.choose(selector.as_ref()) {
+        match index.choose(selector) {
             Ok(Choice::Whole) => "whole".into(),
             Ok(Choice::Entry(entry)) => number(&entry.digest).to_string(),
             Ok(Choice::Blob(digest)) => format!("blob {}", number(&digest)),
@@ -292,16 +292,16 @@ mod tests {
     #[case("1, 2 ref=v1", "x", "none of @sha256:0101010101010101010101010101010101010101010101010101010101010101 v1")]
     #[case("", "v1", "empty")]
     fn by_name(#[case] entries: &str, #[case] name: &str, #[case] expected: &str) {
-        assert_eq!(chosen(&index(entries), Some(Selector::Name(name.into()))), expected);
+        assert_eq!(chosen(&index(entries), Some(&Selector::Name(name.into()))), expected);
     }
 
     #[test]
     fn by_digest_and_position() {
         let index = index("1 ref=v1, 2 ref=v2");
-        assert_eq!(chosen(&index, Some(Selector::Digest(digest(2)))), "2");
-        assert_eq!(chosen(&index, Some(Selector::Digest(digest(3)))), "blob 3");
-        assert_eq!(chosen(&index, Some(Selector::Position(1))), "2");
-        assert_eq!(chosen(&index, Some(Selector::Position(2))), "none of @0 @1");
+        assert_eq!(chosen(&index, Some(&Selector::Digest(digest(2)))), "2");
+        assert_eq!(chosen(&index, Some(&Selector::Digest(digest(3)))), "blob 3");
+        assert_eq!(chosen(&index, Some(&Selector::Position(1))), "2");
+        assert_eq!(chosen(&index, Some(&Selector::Position(2))), "none of @0 @1");
     }
 
     #[test]
