@@ -2,8 +2,19 @@
 
 use super::super::SourceError;
 use crate::image::digest::Digest;
-use oci_client::{ParseError, Reference};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// The registry of a name without one.
+const DOCKER_HUB: &str = "docker.io";
+/// The host that serves Docker Hub's API.
+const DOCKER_HUB_API: &str = "index.docker.io";
+/// The longest name, of registry and repository together.
+const MAX_NAME_LENGTH: usize = 255;
+/// The longest tag.
+const MAX_TAG_LENGTH: usize = 128;
+
+const FORM: &str =
+    "Write it as [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], for example `debian:13` or `ghcr.io/owner/app:1.2`.";
 
 /// An image in a registry: `HOST/REPOSITORY:TAG@DIGEST`, with Docker's defaults filled in.
 #[derive(Debug, Clone)]
@@ -20,44 +31,49 @@ pub(super) struct Address {
     pub(super) digest: Option<Digest>,
 }
 
+/// What is wrong with a reference, and the next step.
+type Wrong = (String, &'static str);
+
 impl Address {
     /// Reads a reference as Docker does: `ubuntu` is `docker.io/library/ubuntu:latest`.
+    ///
+    /// The grammar is that of distribution's `reference` package. It is read by hand: oci-client's regular expression
+    /// for it takes longer to be compiled than a registry takes to answer.
     pub(super) fn parse(reference: &str) -> Result<Self, SourceError> {
-        let shown = || super::shorten(reference, 200);
-        let wrong = |why: String, hint: &str| SourceError::Reference { reference: shown(), why, hint: hint.to_owned() };
-        let (ipv6, rest) = split_ipv6(reference);
-        let parsed = match ipv6 {
-            // oci-client's grammar has no addresses in brackets, Docker's has:
-            // any other host stands in for it.
-            Some(_) => Reference::try_from(format!("ipv6.invalid{rest}").as_str()),
-            None => Reference::try_from(reference),
-        }
-        .map_err(|error| {
-            let (why, hint) = explain(reference, &error);
-            wrong(why, hint)
-        })?;
-        let digest = parsed.digest().map(Digest::parse).transpose().map_err(|error| {
-            wrong(error.to_string(), "Copy the whole digest, as `docker buildx imagetools inspect` shows it.")
-        })?;
-        let registry = ipv6.unwrap_or_else(|| parsed.registry());
-        Ok(Self {
-            registry: registry.to_owned(),
-            api_host: ipv6.unwrap_or_else(|| parsed.resolve_registry()).to_owned(),
-            repository: parsed.repository().to_owned(),
-            tag: parsed.tag().map(ToOwned::to_owned),
-            digest,
+        Self::read(reference).map_err(|(why, hint)| SourceError::Reference {
+            reference: super::shorten(reference, 200),
+            why,
+            hint: hint.to_owned(),
         })
+    }
+
+    fn read(reference: &str) -> Result<Self, Wrong> {
+        if let Some((scheme, _)) = reference.split_once("://") {
+            let why = format!("it starts with `{}://`, and a reference has no scheme", super::shorten(scheme, 20));
+            return Err((why, "Leave the scheme out: `ghcr.io/owner/app:1.2`."));
+        }
+        let (name, digest) = match reference.split_once('@') {
+            Some((name, digest)) => (name, Some(read_digest(digest)?)),
+            None => (reference, None),
+        };
+        let (name, tag) = match name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+            Some((name, tag)) => (name, Some(read_tag(tag)?)),
+            None => (name, None),
+        };
+        let (registry, repository) = split_registry(name)?;
+        check_repository(&repository)?;
+        if registry.len() + 1 + repository.len() > MAX_NAME_LENGTH {
+            return Err((format!("its name is longer than {MAX_NAME_LENGTH} characters"), FORM));
+        }
+        let tag = tag.or_else(|| digest.is_none().then(|| "latest".to_owned()));
+        let api_host = if registry == DOCKER_HUB { DOCKER_HUB_API } else { &registry }.to_owned();
+        Ok(Self { registry, api_host, repository, tag, digest })
     }
 
     /// The path of the root's manifest below `/v2/`.
     pub(super) fn root_path(&self) -> String {
         let reference = self.digest.as_ref().map_or_else(|| self.tag.as_deref().unwrap_or("latest"), Digest::as_str);
         format!("{}/manifests/{reference}", self.repository)
-    }
-
-    /// The host of the registry, in the form that `docker login` takes.
-    pub(super) fn login_host(&self) -> &str {
-        &self.registry
     }
 }
 
@@ -74,52 +90,86 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// `[::1]:5000/app` as (`[::1]:5000`, `/app`), where the brackets hold an address and what follows is a port.
-fn split_ipv6(reference: &str) -> (Option<&str>, &str) {
-    let parts = || {
-        let inner = reference.strip_prefix('[')?;
-        let (address, _) = inner.split_once(']')?;
-        address.parse::<std::net::Ipv6Addr>().ok()?;
-        let (host, rest) = reference.split_at_checked(reference.find('/')?)?;
-        let port = host.rsplit_once(']')?.1;
-        let has_port = port.strip_prefix(':').is_some_and(|p| p.parse::<u16>().is_ok());
-        (port.is_empty() || has_port).then_some((host, rest))
-    };
-    parts().map_or((None, reference), |(host, rest)| (Some(host), rest))
+fn read_digest(text: &str) -> Result<Digest, Wrong> {
+    Digest::parse(text)
+        .map_err(|error| (error.to_string(), "After `@` comes the whole digest: `sha256:` and 64 hexadecimal digits."))
 }
 
-/// What is wrong with a reference, and what to write instead.
-fn explain(reference: &str, error: &ParseError) -> (String, &'static str) {
-    const FORM: &str = "Write it as [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], for example `debian:13` or \
-                        `ghcr.io/owner/app:1.2`.";
-    let name = reference.split(['@']).next().unwrap_or_default();
-    if reference.is_empty() {
-        return ("it is empty".to_owned(), FORM);
+fn read_tag(tag: &str) -> Result<String, Wrong> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if tag.starts_with(word) && tag.len() <= MAX_TAG_LENGTH && tag.chars().all(|c| word(c) || matches!(c, '.' | '-')) {
+        return Ok(tag.to_owned());
     }
-    if let Some((scheme, _)) = reference.split_once("://") {
-        let why = format!("it starts with `{}://`, and a reference has no scheme", super::shorten(scheme, 20));
-        return (why, "Leave the scheme out: `ghcr.io/owner/app:1.2`.");
+    let why = format!("`{}` is no tag", super::shorten(tag, 140));
+    Err((why, "A tag has up to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two."))
+}
+
+/// The registry and the repository of a name. The first part is a registry only where it looks like one
+/// (distribution's `splitDockerDomain`): by a dot, a port, a capital letter, or as `localhost`.
+fn split_registry(name: &str) -> Result<(String, String), Wrong> {
+    let looks_like_one = |first: &str| {
+        first.contains(['.', ':']) || first == "localhost" || first.contains(|c: char| c.is_ascii_uppercase())
+    };
+    let (registry, repository) = match name.split_once('/').filter(|(first, _)| looks_like_one(first)) {
+        Some((registry, repository)) if is_host(registry) => (registry, repository),
+        Some((registry, _)) => return Err((format!("`{}` is no host", super::shorten(registry, 80)), FORM)),
+        None => (DOCKER_HUB, name),
+    };
+    if registry != DOCKER_HUB && registry != DOCKER_HUB_API {
+        return Ok((registry.to_owned(), repository.to_owned()));
     }
-    if reference.contains(char::is_whitespace) {
-        return ("it has a space in it".to_owned(), FORM);
+    // Docker Hub keeps the images without an owner in `library`.
+    let owner = if repository.contains('/') { "" } else { "library/" };
+    Ok((DOCKER_HUB.to_owned(), format!("{owner}{repository}")))
+}
+
+/// A host name, an IPv4 address or an IPv6 address in brackets, with or without a port.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    if port.is_some_and(|port| port.parse::<u16>().is_err() || port.starts_with('+')) {
+        return false;
     }
-    let repository = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(before, _)| before);
-    let path = repository.split_once('/').map_or(repository, |(_, path)| path);
-    if path.chars().any(|c| c.is_ascii_uppercase()) {
-        return (
-            "repository names are lower-case".to_owned(),
-            "Write the repository in lower case; tags may be upper-case.",
-        );
+    if let Some(inner) = host.strip_prefix('[') {
+        return inner.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
     }
-    match error {
-        ParseError::DigestInvalidFormat | ParseError::DigestInvalidLength | ParseError::DigestUnsupported => {
-            (error.to_string(), "Give the whole digest: `@sha256:` and 64 hexadecimal digits.")
-        }
-        _ if reference.contains('@') => {
-            (error.to_string(), "After `@` comes the whole digest: `sha256:` and 64 hexadecimal digits.")
-        }
-        _ => (error.to_string(), FORM),
+    host.split('.').all(|part| {
+        part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.ends_with(|c: char| c.is_ascii_alphanumeric())
+    })
+}
+
+fn check_repository(repository: &str) -> Result<(), Wrong> {
+    if repository.is_empty() || repository == "library/" {
+        return Err(("there is no repository in it".to_owned(), FORM));
     }
+    if repository.contains(|c: char| c.is_ascii_uppercase()) {
+        let hint = "Write the repository in lower case; only tags may have capital letters.";
+        return Err(("repository names are lower-case".to_owned(), hint));
+    }
+    if let Some(part) = repository.split('/').find(|part| !is_path_component(part)) {
+        let why = format!("`{}` is no part of a repository's name", super::shorten(part, 80));
+        return Err((why, FORM));
+    }
+    let id = repository.strip_prefix("library/").unwrap_or_default();
+    if id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        let why = "it is an image's ID, and registries know none".to_owned();
+        return Err((why, "Name the repository too: `ghcr.io/owner/app@sha256:...`."));
+    }
+    Ok(())
+}
+
+/// Lower-case letters and digits, with one `.`, one or two `_`, or any number of `-` between them.
+fn is_path_component(part: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    part.starts_with(alphanumeric)
+        && part.ends_with(alphanumeric)
+        && part
+            .split(alphanumeric)
+            .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-'))
 }
 
 /// Whether a registry's host, with or without a port, is this machine itself: `localhost`, `*.localhost`
@@ -154,6 +204,14 @@ mod tests {
     #[case("[::1]:5000/a/b:1", "[::1]:5000", "[::1]:5000", "a/b/manifests/1")]
     #[case("[::1]/app", "[::1]", "[::1]", "app/manifests/latest")]
     #[case("localhost/app", "localhost", "localhost", "app/manifests/latest")]
+    #[case("index.docker.io/app", "docker.io", "index.docker.io", "library/app/manifests/latest")]
+    #[case("docker.io/a/b", "docker.io", "index.docker.io", "a/b/manifests/latest")]
+    #[case("test.com:5000", "docker.io", "index.docker.io", "library/test.com/manifests/5000")]
+    #[case("test:5000/repo", "test:5000", "test:5000", "repo/manifests/latest")]
+    #[case("Test/repo", "Test", "Test", "repo/manifests/latest")]
+    #[case("foo_bar.com:8080", "docker.io", "index.docker.io", "library/foo_bar.com/manifests/8080")]
+    #[case("foo/foo_bar.com:8080", "docker.io", "index.docker.io", "foo/foo_bar.com/manifests/8080")]
+    #[case("xn--n3h.com/my__image/a---b.c:_x", "xn--n3h.com", "xn--n3h.com", "my__image/a---b.c/manifests/_x")]
     fn names_are_read_as_docker_reads_them(
         #[case] reference: &str,
         #[case] registry: &str,
@@ -175,21 +233,52 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", "empty")]
+    #[case("", "no repository")]
+    #[case(":1", "no repository")]
+    #[case("ghcr.io/", "no repository")]
+    #[case("ghcr.io//app", "`` is no part")]
     #[case("https://ghcr.io/a/b", "starts with `https://`")]
     #[case("ghcr.io/Owner/app", "lower-case")]
-    #[case("a b", "space")]
-    #[case("app:", "invalid reference format")]
-    #[case("app@sha256:abcd", "invalid reference format")]
-    #[case("app@sha256:0123456789abcdef0123456789abcdef", "digest length")]
+    #[case("App", "lower-case")]
+    #[case("a b", "`a b` is no part")]
+    #[case("a..b", "is no part")]
+    #[case("a___b", "is no part")]
+    #[case("a-_b", "is no part")]
+    #[case("-a", "is no part")]
+    #[case("a/b/", "is no part")]
+    #[case("caf\u{e9}", "is no part")]
+    #[case("../../etc/passwd", "`..` is no host")]
+    #[case("a/../b", "`..` is no part")]
+    #[case("app:", "`` is no tag")]
+    #[case("app:.x", "is no tag")]
+    #[case("app:a b", "is no tag")]
+    #[case("app:a?b", "is no tag")]
+    #[case("user@host.example/app", "is no digest")]
+    #[case("app@sha256:abcd", "64 lower-case")]
+    #[case("app@", "is no digest")]
     #[case("app@sha256:ABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCD", "lower-case hexadecimal")]
-    #[case("[::1/app", "invalid reference format")]
-    #[case("[::1]:99999/app", "invalid reference format")]
-    #[case("../../etc/passwd", "invalid reference format")]
+    #[case(HEX, "image's ID")]
+    #[case("host.example:99999/app", "is no host")]
+    #[case("host.example:/app", "is no host")]
+    #[case("host.example:+1/app", "is no host")]
+    #[case("host..example/app", "is no host")]
+    #[case("-host.example/app", "is no host")]
+    #[case("host.example#/app", "is no host")]
+    #[case("[::1/app", "is no host")]
+    #[case("[::1]:99999/app", "is no host")]
+    #[case("[::1]", "is no")]
     fn a_name_that_is_none_is_refused_with_the_reason(#[case] reference: &str, #[case] why: &str) {
         let error = Address::parse(reference).unwrap_err();
         assert!(matches!(&error, SourceError::Reference { why: said, .. } if said.contains(why)), "{error}");
         assert!(error.hint().is_some_and(|hint| !hint.is_empty()));
+    }
+
+    #[test]
+    fn a_name_has_a_longest_length() {
+        assert!(Address::parse(&format!("r.example/{}", "a".repeat(245))).is_ok());
+        assert!(Address::parse(&format!("r.example/{}", "a".repeat(246))).is_err());
+        assert!(Address::parse(&format!("app:{}", "a".repeat(128))).is_ok());
+        assert!(Address::parse(&format!("app:{}", "a".repeat(129))).is_err());
     }
 
     #[rstest]

@@ -148,7 +148,7 @@ fn refused(address: &Address, state: &MutexGuard<'_, State>, why: &str) -> Sourc
         None => "asked without credentials".to_owned(),
     };
     let problems: String = lookup.problems.iter().map(|problem| format!("; {problem}")).collect();
-    let host = address.login_host();
+    let host = &address.registry;
     let hint = if lookup.found.is_some() {
         format!(
             "Check that the account may pull {}/{} and that the name is right; `docker login {host}` renews the credentials.",
