@@ -3,5 +3,6 @@
 //! The way in is `harness/README.md`: the words, the rooms and the life of a run.
 
 pub mod binary;
+pub mod check;
 pub mod image;
 pub mod platform;

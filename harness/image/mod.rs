@@ -1,5 +1,21 @@
 //! Images: references, descriptors, manifests, configs, layers, and the merged root filesystem.
+//!
+//! A [`source::Source`] gives bytes; [`examine`](examine::examine) turns them into
+//! [`ImageFacts`]: verified, parsed, every layer read once. The checks look at
+//! these facts and at nothing else.
 
+pub mod archive_format;
+pub mod cache;
 pub mod descriptor;
 pub mod digest;
+pub mod document;
+pub mod examine;
+pub mod facts;
+pub mod fetch;
+pub mod layer;
+pub mod observe;
+pub mod reference;
+pub mod rootfs;
 pub mod source;
+
+pub use facts::{ImageFacts, LayerState, PlatformFacts};

@@ -4,9 +4,20 @@
 //! function of it: nothing here reads a clock, an environment or a terminal;
 //! what a format needs to know of these comes in as an argument.
 
+mod json;
 mod model;
+mod order;
+#[cfg(test)]
+mod sample;
+mod schema;
+mod text;
+mod verdict;
 
+pub use json::{JsonError, from_json, to_json};
 pub use model::{
     Check, Finding, Image, LayerRef, Machine, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing,
     Tool, Verdict,
 };
+pub use schema::{SCHEMA_ID, report_schema};
+pub use text::{TextOptions, to_text};
+pub use verdict::{FailOn, Outcome, UnknownFailOn, exit_code, verdict};

@@ -9,11 +9,13 @@ pub const SCHEMA: &str = "mpcheck.report/v1";
 /// Everything that one run found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// Always [`SCHEMA`].
+    /// The name and version of this form: always `mpcheck.report/v1`.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// The program that wrote this report.
     pub tool: Tool,
     /// When the run began, RFC 3339 in UTC.
+    #[schemars(extend("format" = "date-time"))]
     pub started: String,
     /// How long the run took, in milliseconds of wall time.
     pub duration_ms: u64,
@@ -33,9 +35,9 @@ pub struct Report {
 /// The program that wrote a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
-    /// `mpcheck`.
+    /// The program: `mpcheck`.
     pub name: String,
-    /// Its version, as `mpcheck --version` prints it.
+    /// The version, as `mpcheck --version` prints it.
     pub version: String,
 }
 
@@ -62,7 +64,7 @@ pub struct Image {
     pub digest: Option<String>,
     /// The media type of the root descriptor; `null` where the image could not be read.
     pub media_type: Option<String>,
-    /// Why the image as a whole could not be examined; `null` where it could.
+    /// Why the image as a whole could not be examined; absent where it could be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// One entry per platform that the image declares, sorted.

@@ -3,11 +3,26 @@
 //! A source answers three questions and verifies nothing: what it is called,
 //! which bytes its root descriptor has, and what a blob's bytes are. Digests,
 //! sizes, parsing, decompression and caching are done once for all of them,
-//! above. [`open_image`] makes the source that a [`Location`] names.
+//! above. [`open_image`] makes the source that a [`Location`](super::reference::Location) names.
 
+mod archive;
+mod archive_file;
+mod directory;
+mod docker_archive;
+mod engine;
+mod files;
+mod layout;
+mod open;
+mod partial;
 pub mod registry;
+mod selection;
+mod spool;
 
-use super::descriptor::Descriptor;
+pub use engine::{EngineEnvironment, EngineOptions, EngineSource, Store};
+pub use open::{SourceOptions, open_image};
+pub use spool::MAX_SPOOLED_BYTES;
+
+use super::descriptor::{DeclaredPlatform, Descriptor};
 use super::digest::Digest;
 use std::io::Read;
 
@@ -28,6 +43,9 @@ pub struct Root {
     /// The digest that the source, or the user's reference, claims for it; `None`
     /// where there is no claim. Not yet verified.
     pub digest: Option<Digest>,
+    /// The platform that whatever points at the document says of it: the entry of a
+    /// layout's `index.json`. `None` where nothing says one, as with registries.
+    pub platform: Option<DeclaredPlatform>,
 }
 
 /// Where an image is read from.
@@ -61,6 +79,12 @@ pub trait Source: Send + Sync {
     /// As [`Source::open`].
     fn probe(&self, descriptor: &Descriptor) -> Result<(), SourceError> {
         self.open(descriptor).map(drop)
+    }
+
+    /// Why this source has one platform of the image, whatever the published image
+    /// has; `None` where it can have all. Asked after [`Source::root`].
+    fn one_platform(&self) -> Option<String> {
+        None
     }
 }
 

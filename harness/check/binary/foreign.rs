@@ -1,0 +1,129 @@
+//! `binary/foreign-architecture` and `binary/emulator-left-behind`.
+
+use super::cause::{self, Census};
+use super::judge::{Code, Fit, judge};
+use super::reach::Reach;
+use super::{Subject, place};
+use crate::binary::{Content, ElfKind};
+use crate::check::draft::{Draft, shown_path};
+use crate::check::rule;
+use crate::image::rootfs::{Node, NodeKind};
+use crate::platform::ARCHITECTURES;
+use mpcheck_reports::{Finding, Severity};
+
+const USE_TARGETARCH: &str = "build or download it for the target: use ARG TARGETARCH (and TARGETVARIANT) in place of a fixed architecture, and keep --platform=$BUILDPLATFORM out of the last stage";
+
+/// All findings of both rules.
+pub(super) fn findings(subject: &Subject<'_>, reach: &Reach, all: &[Subject<'_>]) -> Vec<Finding> {
+    let census = Census::of(subject);
+    let mut found = Vec::new();
+    for (path, node) in subject.rootfs.iter() {
+        let NodeKind::File(Some(content)) = node.kind else { continue };
+        if is_emulator(path, content) {
+            found.push(emulator(subject, path, node, content));
+            continue;
+        }
+        let finding = match judge(content, &subject.platform.platform) {
+            Fit::Foreign(code) => foreign(subject, path, node, content, &code, reach, &census, all),
+            Fit::Compatible(code) => compatible(subject, path, node, &code, reach),
+            Fit::Native | Fit::Portable | Fit::Unknown => continue,
+        };
+        found.push(finding);
+    }
+    found
+}
+
+/// A file's code, where the platform cannot execute it and it is no emulator.
+pub(super) fn foreign_code<'a>(subject: &Subject<'_>, path: &[u8], node: &Node<'a>) -> Option<(&'a Content, Code)> {
+    let NodeKind::File(Some(content)) = node.kind else { return None };
+    match judge(content, &subject.platform.platform) {
+        Fit::Foreign(code) if !is_emulator(path, content) => Some((content, code)),
+        _ => None,
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one finding draws on everything that is known of the file")]
+fn foreign(
+    subject: &Subject<'_>,
+    path: &[u8],
+    node: &Node<'_>,
+    content: &Content,
+    code: &Code,
+    reach: &Reach,
+    census: &Census,
+    all: &[Subject<'_>],
+) -> Finding {
+    let platform = subject.platform;
+    // Objects and memory dumps are started by nobody, whatever directory they lie in.
+    let startable = !matches!(content, Content::Elf(elf) if matches!(elf.kind, ElfKind::Relocatable | ElfKind::Core));
+    let way = reach.way(path).filter(|_| startable);
+    let explained = if way.is_some() { None } else { place::explanation(path, content) };
+    let shown = shown_path(path);
+    let message = match &explained {
+        Some(why) => format!("{shown} is for {}, which its place explains: {why}", code.name),
+        None => format!("{shown} is for {}, the platform is {}", code.name, platform.platform),
+    };
+    let hint = match (&explained, code.same_os) {
+        (Some(_), _) => "nothing to do if it is meant to be there".to_owned(),
+        (None, true) => USE_TARGETARCH.to_owned(),
+        (None, false) => format!(
+            "it was built or installed on another system: build or install it inside the image's build for {}, and keep the host's files out with .dockerignore",
+            platform.platform
+        ),
+    };
+    let draft = Draft::new(&rule::FOREIGN_ARCHITECTURE, message, hint)
+        .severity(if explained.is_some() { Severity::Note } else { Severity::Error })
+        .on(platform)
+        .path(path)
+        .layer(platform, node.layer)
+        .instead(platform.platform.to_string(), code.name.clone())
+        .reached_by(way.map(|way| way.text.clone()));
+    let cause = explained.is_none().then(|| cause::of(subject, node, content, code, census, all)).flatten();
+    draft.cause(cause).done()
+}
+
+fn compatible(subject: &Subject<'_>, path: &[u8], node: &Node<'_>, code: &Code, reach: &Reach) -> Finding {
+    let platform = subject.platform;
+    let message = format!(
+        "{} is for {}, which {} machines usually run as well",
+        shown_path(path),
+        code.name,
+        platform.platform.architecture()
+    );
+    let hint = "nothing to do if it is meant; some machines and sandboxes run 64-bit code only";
+    Draft::new(&rule::FOREIGN_ARCHITECTURE, message, hint)
+        .severity(Severity::Note)
+        .on(platform)
+        .path(path)
+        .layer(platform, node.layer)
+        .instead(platform.platform.to_string(), code.name.clone())
+        .reached_by(reach.way(path).map(|way| way.text.clone()))
+        .done()
+}
+
+/// Whether this is a qemu-user: by a string that only it has, or by its name.
+pub(super) fn is_emulator(path: &[u8], content: &Content) -> bool {
+    let Content::Elf(elf) = content else { return false };
+    if elf.is_qemu_user {
+        return true;
+    }
+    let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+    let Some(guest) = name.strip_prefix(b"qemu-") else { return false };
+    let guest = guest.strip_suffix(b"-static").unwrap_or(guest);
+    ARCHITECTURES.iter().filter_map(|row| row.emulator.as_ref()).any(|emulator| emulator.qemu.as_bytes() == guest)
+}
+
+fn emulator(subject: &Subject<'_>, path: &[u8], node: &Node<'_>, content: &Content) -> Finding {
+    let code = match judge(content, &subject.platform.platform) {
+        Fit::Foreign(code) | Fit::Compatible(code) => code.name,
+        Fit::Native | Fit::Portable | Fit::Unknown => subject.platform.platform.to_string(),
+    };
+    let message = format!("{} is a qemu-user emulator, which an image needs for nothing", shown_path(path));
+    let hint = "leave away the COPY of qemu-*-static: emulators belong to the machine that builds (`docker run --privileged --rm tonistiigi/binfmt --install all`)";
+    Draft::new(&rule::EMULATOR_LEFT_BEHIND, message, hint)
+        .on(subject.platform)
+        .path(path)
+        .layer(subject.platform, node.layer)
+        .observed(format!("a program for {code}"))
+        .done()
+}

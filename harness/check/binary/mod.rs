@@ -1,0 +1,57 @@
+//! The group `binary`: whether what an image would start or load fits its platform.
+
+mod cause;
+mod content;
+mod foreign;
+mod judge;
+mod place;
+mod reach;
+mod start;
+mod starting;
+
+pub(super) use judge::{Fit, judge};
+
+use crate::image::PlatformFacts;
+use crate::image::document::Config;
+use crate::image::rootfs::RootFs;
+use mpcheck_reports::Finding;
+use reach::Reach;
+
+/// One platform with its root filesystem.
+#[derive(Debug)]
+pub(super) struct Subject<'a> {
+    /// The platform.
+    pub(super) platform: &'a PlatformFacts,
+    /// Its config.
+    pub(super) config: &'a Config,
+    /// Its merged root filesystem, as far as its layers could be read.
+    pub(super) rootfs: &'a RootFs<'a>,
+}
+
+/// All findings of the group on one platform. `all` are all platforms of the image, for likely causes.
+pub(super) fn findings(subject: &Subject<'_>, all: &[Subject<'_>]) -> Vec<Finding> {
+    let is_windows = subject.platform.platform.os() == "windows";
+    // Windows resolves names without regard to case, through the registry and by ending:
+    // there the entrypoint's rules are not applied.
+    let starts = if is_windows { Vec::new() } else { start::starts(subject.config, subject.rootfs) };
+    let reach = if is_windows {
+        Reach::default()
+    } else {
+        Reach::of(&subject.platform.platform, subject.config, subject.rootfs, &starts)
+    };
+    let mut found = foreign::findings(subject, &reach, all);
+    found.extend(content::findings(subject, &reach));
+    if subject.platform.has_whole_rootfs() {
+        found.extend(starting::findings(subject, &starts));
+    }
+    found
+}
+
+/// Whether a platform's root filesystem has machine code that the platform cannot
+/// execute and that nothing explains.
+pub(super) fn has_unexplained_foreign_code(subject: &Subject<'_>) -> bool {
+    subject.rootfs.iter().any(|(path, node)| {
+        foreign::foreign_code(subject, path, node)
+            .is_some_and(|(content, _)| place::explanation(path, content).is_none())
+    })
+}

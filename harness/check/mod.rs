@@ -1,0 +1,16 @@
+//! The checks: functions from facts to findings.
+//!
+//! [`image`] is the way in: it takes what was read of an image and what is
+//! required of it, and gives the image's part of the report. One file per group
+//! of rules; a finding is data, and text is made of it elsewhere.
+
+pub mod binary;
+mod blob;
+mod draft;
+mod identical;
+mod manifest;
+mod outcome;
+pub mod rule;
+
+pub use manifest::Requirements;
+pub use outcome::{Checked, image};

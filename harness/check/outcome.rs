@@ -1,0 +1,198 @@
+//! An image's part of the report: findings, and what became of each check.
+
+use super::binary::{self, Subject};
+use super::manifest::{self, Requirements};
+use super::{blob, identical};
+use crate::image::fetch::Unread;
+use crate::image::layer::Fault;
+use crate::image::rootfs::{NodeKind, RootFs};
+use crate::image::{ImageFacts, PlatformFacts};
+use mpcheck_reports as reports;
+use mpcheck_reports::{Check, Finding, Severity, Status};
+
+/// An image, checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// The image's entry in the report.
+    pub image: reports::Image,
+    /// Its findings.
+    pub findings: Vec<Finding>,
+}
+
+/// Checks what was read of an image. `reference` is its name as the user gave it.
+#[must_use]
+pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -> Checked {
+    let rootfs: Vec<Option<RootFs<'_>>> = facts.platforms.iter().map(merged).collect();
+    let subjects: Vec<Subject<'_>> = facts
+        .platforms
+        .iter()
+        .zip(&rootfs)
+        .filter_map(|(platform, rootfs)| {
+            Some(Subject { platform, config: platform.config.as_ref().ok()?, rootfs: rootfs.as_ref()? })
+        })
+        .collect();
+    let mut findings = manifest::findings(facts, requirements);
+    findings.extend(identical::findings(&subjects));
+    findings.extend(blob::of_image(facts));
+    for (platform, rootfs) in facts.platforms.iter().zip(&rootfs).filter(|(platform, _)| platform.selected) {
+        findings.extend(blob::of_platform(platform, rootfs.as_ref()));
+    }
+    for subject in &subjects {
+        findings.extend(binary::findings(subject, &subjects));
+    }
+    for finding in &mut findings {
+        reference.clone_into(&mut finding.image);
+    }
+    let platforms = facts.platforms.iter().zip(&rootfs);
+    let platforms = platforms.map(|(platform, rootfs)| row(platform, rootfs.as_ref(), &findings)).collect();
+    let image = reports::Image {
+        reference: reference.to_owned(),
+        source: facts.source.clone(),
+        digest: Some(facts.digest.to_string()),
+        media_type: Some(facts.media_type.clone()).filter(|t| !t.is_empty()),
+        error: undecided(facts),
+        platforms,
+    };
+    Checked { image, findings }
+}
+
+/// The root filesystem, as far as the layers could be read.
+fn merged(platform: &PlatformFacts) -> Option<RootFs<'_>> {
+    let is_image = platform.selected && platform.artifact.is_none() && platform.manifest.is_ok();
+    let layers = platform.layers.iter().enumerate();
+    is_image.then(|| RootFs::merge(layers.filter_map(|(i, layer)| Some((i, layer.facts.as_deref()?)))))
+}
+
+fn undecided(facts: &ImageFacts) -> Option<String> {
+    let (digest, why) = facts.unread.first()?;
+    Some(format!("{} could not be read: {why}", digest.short()))
+}
+
+fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, findings: &[Finding]) -> reports::Platform {
+    let is_binary = |kind: NodeKind<'_>| matches!(kind, NodeKind::File(Some(content)) if content.is_binary());
+    let binaries = rootfs.map_or(0, |rootfs| rootfs.iter().filter(|(_, node)| is_binary(node.kind)).count());
+    reports::Platform {
+        platform: platform.platform.to_string(),
+        declared: platform.platform.raw().to_owned(),
+        digest: platform.descriptor.digest.to_string(),
+        binaries: binaries as u64,
+        layers: platform.manifest.as_ref().map_or(0, |manifest| manifest.layers.len() as u64),
+        run: None,
+        checks: checks(platform, findings),
+    }
+}
+
+fn checks(platform: &PlatformFacts, findings: &[Finding]) -> Vec<Check> {
+    let name = platform.platform.to_string();
+    let of_group = |group: &'static str| {
+        let name = &name;
+        findings.iter().filter(move |finding| {
+            finding.platform.as_ref() == Some(name)
+                && finding.severity == Severity::Error
+                && finding.rule.split_once('/').is_some_and(|(g, _)| g == group)
+        })
+    };
+    let states = [
+        ("manifest", document_state(platform)),
+        ("blob", blob_state(platform)),
+        ("layer", layer_state(platform)),
+        ("binary", binary_state(platform)),
+        ("run", (Status::Skipped, Some("it was not asked for".to_owned()))),
+    ];
+    let check = |(group, (status, reason)): (&'static str, (Status, Option<String>))| {
+        let broken = of_group(group).count();
+        let (status, reason) = match broken {
+            0 => (status, reason),
+            1 => (Status::Failed, of_group(group).next().map(|finding| finding.message.clone())),
+            n => (Status::Failed, Some(format!("{n} errors"))),
+        };
+        Check { name: group.to_owned(), status, reason }
+    };
+    states.into_iter().map(check).collect()
+}
+
+/// What can be said of a check that has no findings.
+type State = (Status, Option<String>);
+
+const PASSED: State = (Status::Passed, None);
+
+fn not_looked_at(platform: &PlatformFacts) -> Option<State> {
+    if !platform.selected {
+        return Some((Status::Skipped, Some("this platform was not asked for".to_owned())));
+    }
+    platform.artifact.as_ref().map(|kind| {
+        let kind: String = kind.chars().take(120).collect();
+        (Status::Skipped, Some(format!("this is no container image but an artifact of the type `{kind}`")))
+    })
+}
+
+fn of_unread(what: &str, unread: &Unread) -> State {
+    match unread {
+        Unread::NotHeld(why) => (Status::Skipped, Some(why.clone())),
+        Unread::Undecided(why) => (Status::Error, Some(format!("{what} could not be read: {why}"))),
+        Unread::Fault(_) => (Status::Error, Some(format!("{what} is broken, see the findings"))),
+    }
+}
+
+fn document_state(platform: &PlatformFacts) -> State {
+    if let Some(state) = not_looked_at(platform) {
+        return state;
+    }
+    match (&platform.manifest, &platform.config) {
+        (Err(unread), _) => of_unread("the manifest", unread),
+        (_, Err(unread)) => of_unread("the config", unread),
+        _ => PASSED,
+    }
+}
+
+fn blob_state(platform: &PlatformFacts) -> State {
+    let documents = document_state(platform);
+    if documents.0 != Status::Passed {
+        return documents;
+    }
+    layers_state(platform)
+}
+
+/// The worst of what kept layers from being read, if anything did.
+fn layers_state(platform: &PlatformFacts) -> State {
+    let mut state = PASSED;
+    for (index, layer) in platform.layers.iter().enumerate() {
+        if let Some(unread) = &layer.unread {
+            let this = of_unread(&format!("layer {index}"), unread);
+            if state.0 == Status::Passed || this.0 == Status::Error {
+                state = this;
+            }
+        }
+    }
+    let listed = platform.manifest.as_ref().map_or(0, |manifest| manifest.layers.len());
+    if platform.layers.len() < listed {
+        return (Status::Skipped, Some("the layers were not asked for".to_owned()));
+    }
+    state
+}
+
+fn layer_state(platform: &PlatformFacts) -> State {
+    let blobs = blob_state(platform);
+    if blobs.0 != Status::Passed {
+        return blobs;
+    }
+    let broken = platform.layers.iter().position(|layer| {
+        layer.facts.is_none() || layer.faults.iter().any(|fault| !matches!(fault, Fault::Corrupt(_) | Fault::TooLarge(_)))
+    });
+    match broken {
+        Some(index) => (Status::Error, Some(format!("layer {index} is not what its descriptor says, see the findings"))),
+        None => PASSED,
+    }
+}
+
+fn binary_state(platform: &PlatformFacts) -> State {
+    let layers = layer_state(platform);
+    if layers.0 != Status::Passed {
+        return layers;
+    }
+    if platform.platform.row().is_none() {
+        let why = format!("the architecture table does not know {}", platform.platform);
+        return (Status::Error, Some(why));
+    }
+    PASSED
+}

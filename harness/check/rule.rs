@@ -1,0 +1,202 @@
+//! The table of rules: everything that can be wrong with an image, each with its page.
+//!
+//! A rule is a row here and a page under `rules/`, named after the rule. The
+//! row makes the constant that the checks refer to, so a rule without a row
+//! does not compile, and neither does a row without a page.
+
+use mpcheck_reports::Severity;
+
+/// One thing that can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// The name, `group/name`: what users filter by, so it never changes its meaning.
+    pub name: &'static str,
+    /// How bad a finding of it is, where the check has no reason to see it milder.
+    pub severity: Severity,
+    /// What is wrong where it is broken, in half a sentence.
+    pub summary: &'static str,
+    /// The page under `rules/`, as it stands there.
+    text: &'static str,
+}
+
+/// The headings of every page, in their order.
+const HEADINGS: [&str; 5] = ["What it means", "Why it matters", "How it happens", "How to fix it", "When it is meant"];
+
+/// Makes a constant of each row, and [`RULES`] of all of them: no rule can be missing there.
+macro_rules! rules {
+    ($($constant:ident = $name:literal, $severity:ident, $summary:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`: ", $summary, ".")]
+            pub const $constant: Rule = Rule {
+                name: $name,
+                severity: Severity::$severity,
+                summary: $summary,
+                text: include_str!(concat!("rules/", $name, ".md")),
+            };
+        )*
+        /// Every rule, in the order in which they are listed.
+        pub static RULES: &[Rule] = &[$($constant),*];
+    };
+}
+
+// The constant is the part after the slash, with the group before it where that
+// part alone says too little. Rows are grouped as the groups are checked.
+rules! {
+    MISSING_PLATFORM = "manifest/missing-platform", Error,
+        "a required platform is not in the image";
+    UNEXPECTED_PLATFORM = "manifest/unexpected-platform", Error,
+        "the platforms were said to be exact, and there is one more";
+    LOST_PLATFORM = "manifest/lost-platform", Error,
+        "a platform of the baseline image is not in this image";
+    CONFIG_MISMATCH = "manifest/config-mismatch", Error,
+        "the index and the image's own config name different platforms";
+    DUPLICATE_PLATFORM = "manifest/duplicate-platform", Error,
+        "two entries of the index are for one platform";
+    IDENTICAL_CONTENT = "manifest/identical-content", Error,
+        "platforms of different architecture have the same content";
+    UNKNOWN_PLATFORM = "manifest/unknown-platform", Error,
+        "an entry of the index has no usable platform and is no attestation";
+    ORPHAN_ATTESTATION = "manifest/orphan-attestation", Warning,
+        "an attestation is about an image that is not in the index";
+    MANIFEST_INVALID = "manifest/invalid", Error,
+        "an index, manifest or config is not what the specification asks for";
+
+    BLOB_MISSING = "blob/missing", Error,
+        "a blob that the image refers to is not there";
+    BLOB_DIGEST_MISMATCH = "blob/digest-mismatch", Error,
+        "a blob does not have the digest under which it is listed";
+    BLOB_SIZE_MISMATCH = "blob/size-mismatch", Error,
+        "a blob does not have the size with which it is listed";
+
+    LAYER_DIFF_ID_MISMATCH = "layer/diff-id-mismatch", Error,
+        "a layer does not decompress to what the config lists";
+    LAYER_CORRUPT = "layer/corrupt", Error,
+        "a layer cannot be decompressed or unpacked";
+    LAYER_TOO_LARGE = "layer/too-large", Error,
+        "a layer exceeds a limit and was not read to its end";
+
+    FOREIGN_ARCHITECTURE = "binary/foreign-architecture", Error,
+        "a program or library is for another architecture than the platform";
+    ENTRYPOINT_MISSING = "binary/entrypoint-missing", Error,
+        "what the image starts is not in it";
+    ENTRYPOINT_NOT_EXECUTABLE = "binary/entrypoint-not-executable", Error,
+        "what the image starts cannot be executed";
+    NOT_A_PROGRAM = "binary/not-a-program", Error,
+        "an executable is an archive, a web page or empty";
+    // Rows for interpreters, libraries, symbol versions, variants and the float ABI go here.
+    MALFORMED = "binary/malformed", Error,
+        "a binary has headers that cannot be read";
+    EMULATOR_LEFT_BEHIND = "binary/emulator-left-behind", Note,
+        "a qemu-user emulator is in the image";
+
+    // The groups `run`, `host` and `build` go here.
+}
+
+impl Rule {
+    /// The part of the name before the slash: the check that the rule belongs to.
+    pub fn group(&self) -> &'static str {
+        self.name.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// What the rule says, and when it is broken.
+    pub fn meaning(&self) -> &'static str {
+        self.section("What it means")
+    }
+
+    /// What comes of it, with reports of published images.
+    pub fn why(&self) -> &'static str {
+        self.section("Why it matters")
+    }
+
+    /// What to do, with the lines to write.
+    pub fn fix(&self) -> &'static str {
+        self.section("How to fix it")
+    }
+
+    /// What `mpcheck explain` prints: the rule, its severity, and its page.
+    pub fn page(&self) -> String {
+        let mut page = format!("{} ({})\n{}\n", self.name, severity(self.severity), self.summary);
+        for heading in HEADINGS {
+            page.push_str(&format!("\n{}\n\n{}\n", heading.to_uppercase(), self.section(heading)));
+        }
+        page
+    }
+
+    /// The text below one heading of the page, without empty lines around it.
+    fn section(&self, heading: &str) -> &'static str {
+        let text = self.text;
+        text.split("\n## ")
+            .filter_map(|section| section.split_once('\n'))
+            .find(|(name, _)| *name == heading)
+            // The first line of a section may be an indented one, whose indent counts.
+            .map_or("", |(_, body)| body.trim_end().trim_start_matches('\n'))
+    }
+}
+
+/// There is no rule of this name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("no rule is called {given:?}{}; `mpcheck rules` lists them", .nearest.map_or(String::new(), |name| format!(", but {name:?} is one")))]
+pub struct UnknownRule {
+    given: String,
+    nearest: Option<&'static str>,
+}
+
+/// The rule of this name; `None` where there is none.
+pub fn explain(name: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.name == name)
+}
+
+/// The rule of this name, or the error that names the nearest one.
+pub fn find(name: &str) -> Result<&'static Rule, UnknownRule> {
+    explain(name).ok_or_else(|| UnknownRule { given: name.to_owned(), nearest: nearest(name).map(|rule| rule.name) })
+}
+
+/// The rule that was probably meant by a name that is none.
+///
+/// The part after the slash is enough: that is the half of
+/// `blob/digest-mismatch` that a person remembers.
+pub fn nearest(name: &str) -> Option<&'static Rule> {
+    /// Below this, two names have little in common but their letters.
+    const ALIKE: f64 = 0.75;
+    // Comparing takes the product of both lengths, and no rule's name is longer.
+    let name: String = name.chars().take(64).collect::<String>().to_lowercase().replace('_', "-");
+    let likeness = |rule: &Rule| {
+        strsim::normalized_damerau_levenshtein(&name, rule.name)
+            .max(strsim::normalized_damerau_levenshtein(short(&name), short(rule.name)))
+    };
+    let rated = RULES.iter().map(|rule| (rule, likeness(rule))).filter(|(_, likeness)| *likeness >= ALIKE);
+    // The first of equals wins, so that the suggestion hangs on the table alone.
+    rated.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(rule, _)| rule)
+}
+
+/// The part of a name after the slash.
+fn short(name: &str) -> &str {
+    name.split_once('/').map_or(name, |(_, short)| short)
+}
+
+/// What `mpcheck rules` prints: a line per rule, with a line before each group.
+pub fn list() -> String {
+    let width = RULES.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    let mut group = "";
+    for rule in RULES {
+        if rule.group() != group {
+            group = rule.group();
+            out.push_str(&format!("{}{group}\n", if out.is_empty() { "" } else { "\n" }));
+        }
+        out.push_str(&format!("  {:width$}  {:7}  {}\n", rule.name, severity(rule.severity), rule.summary));
+    }
+    out.push_str("\n`mpcheck explain RULE` says what a rule means, why it matters and how to fix it.\n");
+    out
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+#[cfg(test)]
+mod tests;

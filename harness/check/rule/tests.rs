@@ -1,0 +1,186 @@
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+
+use super::*;
+
+/// The rules that DESIGN.md's table has for these groups, in its order.
+const WANTED: [&str; 21] = [
+    "manifest/missing-platform",
+    "manifest/unexpected-platform",
+    "manifest/lost-platform",
+    "manifest/config-mismatch",
+    "manifest/duplicate-platform",
+    "manifest/identical-content",
+    "manifest/unknown-platform",
+    "manifest/orphan-attestation",
+    "manifest/invalid",
+    "blob/missing",
+    "blob/digest-mismatch",
+    "blob/size-mismatch",
+    "layer/diff-id-mismatch",
+    "layer/corrupt",
+    "layer/too-large",
+    "binary/foreign-architecture",
+    "binary/entrypoint-missing",
+    "binary/entrypoint-not-executable",
+    "binary/not-a-program",
+    "binary/malformed",
+    "binary/emulator-left-behind",
+];
+
+#[test]
+fn the_table_has_the_documented_rules_in_their_order() {
+    assert_eq!(RULES.iter().map(|rule| rule.name).collect::<Vec<_>>(), WANTED);
+}
+
+#[test]
+fn names_are_unique() {
+    let names: BTreeSet<_> = RULES.iter().map(|rule| rule.name).collect();
+    assert_eq!(names.len(), RULES.len());
+}
+
+#[test]
+fn names_are_a_group_and_a_kebab_case_name() {
+    let kebab = |part: &str| {
+        part.split('-')
+            .all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()))
+    };
+    for rule in RULES {
+        let (group, name) = rule.name.split_once('/').unwrap();
+        assert!(kebab(group) && kebab(name), "{}", rule.name);
+        assert_eq!(rule.group(), group);
+    }
+}
+
+#[test]
+fn a_group_stands_together() {
+    let mut groups: Vec<_> = RULES.iter().map(Rule::group).collect();
+    groups.dedup();
+    assert_eq!(groups, ["manifest", "blob", "layer", "binary"]);
+}
+
+#[test]
+fn only_what_the_design_says_is_milder_than_an_error() {
+    let milder: Vec<_> = RULES.iter().filter(|rule| rule.severity != Severity::Error).collect();
+    assert_eq!(milder, [&ORPHAN_ATTESTATION, &EMULATOR_LEFT_BEHIND]);
+}
+
+#[test]
+fn a_summary_is_half_a_sentence_on_one_line() {
+    for Rule { name, summary, .. } in RULES {
+        assert!((20..=72).contains(&summary.len()), "{name}: {summary}");
+        assert!(!summary.ends_with('.') && summary.starts_with(char::is_lowercase), "{name}: {summary}");
+    }
+}
+
+/// Each page has its own name as title, and every heading once, in order, with a text below it.
+#[test]
+fn every_page_is_whole() {
+    for rule in RULES {
+        assert!(rule.text.starts_with(&format!("# {}\n\n## ", rule.name)), "{}", rule.name);
+        let headings: Vec<_> = rule.text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(headings, HEADINGS, "{}", rule.name);
+        for heading in HEADINGS {
+            assert!(!rule.section(heading).trim().is_empty(), "{}: {heading}", rule.name);
+        }
+        assert!(rule.meaning().len() > 100 && rule.why().len() > 100 && rule.fix().len() > 60, "{}", rule.name);
+    }
+}
+
+#[test]
+fn pages_are_plain_text_that_fits_a_terminal() {
+    for rule in RULES {
+        for line in rule.page().lines() {
+            assert!(line.is_ascii() && !line.contains('\t') && !line.ends_with(' '), "{}: {line:?}", rule.name);
+            assert!(line.len() <= 80, "{}: {} columns: {line}", rule.name, line.len());
+        }
+    }
+}
+
+#[test]
+fn links_are_https_and_stand_at_the_end_of_their_line() {
+    for rule in RULES {
+        assert!(!rule.text.contains("http://"), "{}", rule.name);
+        for (before, link) in rule.text.lines().filter_map(|line| line.split_once("https://")) {
+            // A command or an instruction may have an example's address in it.
+            let example = link.starts_with("example.org/");
+            assert!(example || !link.contains(' ') && link.ends_with(|c: char| c.is_alphanumeric() || c == '/'));
+            assert!(!before.contains("https"), "{}: {before}", rule.name);
+        }
+    }
+}
+
+#[test]
+fn what_breaks_published_images_is_linked() {
+    for rule in [FOREIGN_ARCHITECTURE, IDENTICAL_CONTENT, CONFIG_MISMATCH, LOST_PLATFORM, NOT_A_PROGRAM] {
+        assert!(rule.why().contains("https://github.com/"), "{}", rule.name);
+    }
+}
+
+/// The directory of pages and the table are the same set: a page without a row is dead.
+#[test]
+fn every_page_has_a_row() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/harness/check/rules");
+    let mut pages = BTreeSet::new();
+    for group in std::fs::read_dir(root).unwrap() {
+        let group = group.unwrap();
+        for page in std::fs::read_dir(group.path()).unwrap() {
+            let page = page.unwrap().file_name().into_string().unwrap();
+            pages.insert(format!("{}/{}", group.file_name().display(), page.strip_suffix(".md").unwrap()));
+        }
+    }
+    assert_eq!(pages, RULES.iter().map(|rule| rule.name.to_owned()).collect());
+}
+
+#[test]
+fn a_page_says_the_name_the_severity_and_every_part() {
+    let page = EMULATOR_LEFT_BEHIND.page();
+    let start = "binary/emulator-left-behind (note)\n\
+                 a qemu-user emulator is in the image\n\
+                 \n\
+                 WHAT IT MEANS\n\
+                 \n\
+                 The image has a program of qemu-user in it, such as\n";
+    assert!(page.starts_with(start), "{page}");
+    assert!(page.ends_with("so there is nothing to do.\n"), "{page}");
+    assert!(page.contains("\n\nHOW TO FIX IT\n\nRemove the COPY,"), "{page}");
+    assert!(page.contains("\n    docker run --privileged --rm tonistiigi/binfmt --install all\n"), "{page}");
+}
+
+#[test]
+fn the_list_has_a_line_per_rule_under_its_group() {
+    let list = list();
+    assert!(list.starts_with("manifest\n  manifest/missing-platform         error    a required platform"), "{list}");
+    assert!(list.contains("\n\nblob\n  blob/missing                      error    a blob"), "{list}");
+    assert_eq!(list.lines().filter(|line| line.starts_with("  ")).count(), RULES.len());
+}
+
+#[rstest]
+#[case::exact("binary/malformed", Some("binary/malformed"))]
+#[case::typing("binary/foriegn-architecture", Some("binary/foreign-architecture"))]
+#[case::without_its_group("foreign-architecture", Some("binary/foreign-architecture"))]
+#[case::as_a_constant("FOREIGN_ARCHITECTURE", Some("binary/foreign-architecture"))]
+#[case::another_group("manifest/digest-mismatch", Some("blob/digest-mismatch"))]
+#[case::half("diff-id", None)]
+#[case::too_little("mismatch", None)]
+#[case::nonsense("kubernetes", None)]
+#[case::empty("", None)]
+#[case::long("é".repeat(100_000), None)]
+fn the_nearest_rule_is_suggested(#[case] given: impl Into<String>, #[case] wanted: Option<&str>) {
+    assert_eq!(nearest(&given.into()).map(|rule| rule.name), wanted);
+}
+
+#[test]
+fn a_wrong_name_is_answered_with_the_next_step() {
+    assert_eq!(find("layer/corrupt"), Ok(&LAYER_CORRUPT));
+    assert_eq!(explain("layer/corupt"), None);
+    assert_eq!(
+        find("layer/corupt").unwrap_err().to_string(),
+        "no rule is called \"layer/corupt\", but \"layer/corrupt\" is one; `mpcheck rules` lists them"
+    );
+    assert_eq!(
+        find("kubernetes").unwrap_err().to_string(),
+        "no rule is called \"kubernetes\"; `mpcheck rules` lists them"
+    );
+}

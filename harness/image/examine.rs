@@ -1,0 +1,437 @@
+//! Reads an image: documents first, then every layer once, in parallel.
+
+use super::cache::Cache;
+use super::descriptor::{Descriptor, media_type};
+use super::digest::Digest;
+use super::document::{self, Config, Document, Index, Manifest};
+use super::facts::{Attestation, ImageFacts, LayerState, PlatformFacts, UnknownEntry};
+use super::fetch::{self, Unread};
+use super::layer::{self, Fault, Limits};
+use super::observe::{Event, Observer};
+use super::source::{Source, SourceError};
+use crate::platform::{Platform, Selection};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How deep indexes may lie in indexes. BuildKit and others never go below 2.
+pub const MAX_INDEX_DEPTH: usize = 4;
+
+/// How many entries all indexes of one image may have together.
+pub const MAX_INDEX_ENTRIES: usize = 10_000;
+
+/// The annotation with which BuildKit marks attestations, and the one that names their subject
+/// (BuildKit, `docs/attestations/attestation-storage.md`).
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
+
+/// How to read an image.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// The platforms to look at.
+    pub selection: &'a Selection,
+    /// Limits on each layer.
+    pub limits: Limits,
+    /// How many layers are read at a time.
+    pub jobs: usize,
+    /// The cache of layer facts, where there is one.
+    pub cache: Option<&'a Cache>,
+    /// Whether layers are read at all.
+    pub layers: bool,
+}
+
+/// Why an image could not be examined at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExamineError {
+    /// The root document could not be had.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// There is something, and it is no container image.
+    #[error("this is no container image but an artifact of the type `{0}`")]
+    Artifact(String),
+}
+
+/// Reads an image as far as the options ask.
+///
+/// # Errors
+/// When there is no image to speak of. Whatever is wrong or missing below the
+/// root document is in the facts.
+pub fn examine(
+    source: &dyn Source,
+    options: &Options<'_>,
+    observer: &dyn Observer,
+) -> Result<ImageFacts, ExamineError> {
+    let begun = Instant::now();
+    let root = source.root()?;
+    let digest = root.digest.as_ref().map_or_else(
+        || Digest::of(&root.bytes),
+        |claimed| {
+            let mut hasher = super::digest::Hasher::new(claimed.algorithm());
+            hasher.update(&root.bytes);
+            hasher.finish()
+        },
+    );
+    let mut reading = Reading::new(source, options);
+    if let Some(claimed) = root.digest.filter(|claimed| *claimed != digest) {
+        reading.faults.push((claimed, Fault::Digest { observed: digest.clone() }));
+    }
+    let (root_type, is_index) = match document::parse(&root.bytes, root.media_type.as_deref()) {
+        Ok(Document::Index(index)) => {
+            let media_type = index.media_type.clone();
+            if index.manifests.is_empty() {
+                reading.faults.push((digest.clone(), Fault::Invalid("the index lists no manifests".to_owned())));
+            }
+            reading.index(&index, 0);
+            (media_type, true)
+        }
+        Ok(Document::Manifest(manifest)) => {
+            let media_type = manifest.media_type.clone();
+            let descriptor = Descriptor::new(&*media_type, digest.clone(), root.bytes.len() as u64);
+            reading.single(descriptor, manifest)?;
+            (media_type, false)
+        }
+        Err(error) => {
+            reading.faults.push((digest.clone(), Fault::Invalid(format!("the root document {error}"))));
+            (root.media_type.unwrap_or_default(), false)
+        }
+    };
+    reading.documents();
+    let documents_took = begun.elapsed();
+    let layers = if options.layers { reading.layers(observer) } else { Vec::new() };
+    reading.platforms.sort_by(|a, b| (&a.platform, &a.descriptor.digest).cmp(&(&b.platform, &b.descriptor.digest)));
+    Ok(ImageFacts {
+        source: source.name(),
+        digest,
+        media_type: root_type,
+        is_index,
+        faults: reading.faults,
+        unread: reading.unread,
+        platforms: reading.platforms,
+        attestations: reading.attestations,
+        unknown: reading.unknown,
+        listed: reading.listed,
+        documents_took,
+        layers,
+    })
+}
+
+struct Reading<'a> {
+    source: &'a dyn Source,
+    options: &'a Options<'a>,
+    faults: Vec<(Digest, Fault)>,
+    unread: Vec<(Digest, String)>,
+    platforms: Vec<PlatformFacts>,
+    attestations: Vec<Attestation>,
+    unknown: Vec<UnknownEntry>,
+    listed: BTreeSet<Digest>,
+    entries: usize,
+}
+
+/// A manifest and its config, or what came of the attempt.
+type Documents = (Result<Manifest, Unread>, Result<Config, Unread>);
+
+impl<'a> Reading<'a> {
+    fn new(source: &'a dyn Source, options: &'a Options<'a>) -> Self {
+        Self {
+            source,
+            options,
+            faults: Vec::new(),
+            unread: Vec::new(),
+            platforms: Vec::new(),
+            attestations: Vec::new(),
+            unknown: Vec::new(),
+            listed: BTreeSet::new(),
+            entries: 0,
+        }
+    }
+
+    /// Sorts the entries of an index by what they are; indexes in it are followed.
+    fn index(&mut self, index: &Index, depth: usize) {
+        for entry in &index.manifests {
+            self.entries += 1;
+            if self.entries > MAX_INDEX_ENTRIES {
+                let why = format!("the index lists more than {MAX_INDEX_ENTRIES} entries");
+                self.faults.push((entry.digest.clone(), Fault::Invalid(why)));
+                return;
+            }
+            let first = self.listed.insert(entry.digest.clone());
+            if media_type::is_index(&entry.media_type) {
+                // An index that was followed already brings nothing new, also where it lists itself.
+                if first {
+                    self.nested(entry, depth + 1);
+                }
+            } else {
+                self.entry(entry);
+            }
+        }
+    }
+
+    fn nested(&mut self, entry: &Descriptor, depth: usize) {
+        if depth > MAX_INDEX_DEPTH {
+            let why = format!("indexes lie more than {MAX_INDEX_DEPTH} deep in each other");
+            self.faults.push((entry.digest.clone(), Fault::Invalid(why)));
+            return;
+        }
+        match fetch::document(self.source, entry) {
+            Ok(bytes) => match document::parse(&bytes, Some(&entry.media_type)) {
+                Ok(Document::Index(index)) => self.index(&index, depth),
+                Ok(Document::Manifest(_)) => {
+                    let why = "it is listed as an index and is a manifest".to_owned();
+                    self.faults.push((entry.digest.clone(), Fault::Invalid(why)));
+                }
+                Err(error) => {
+                    self.faults.push((entry.digest.clone(), Fault::Invalid(format!("the index {error}"))));
+                }
+            },
+            Err(Unread::Fault(fault)) => self.faults.push((entry.digest.clone(), fault)),
+            Err(Unread::NotHeld(why) | Unread::Undecided(why)) => self.unread.push((entry.digest.clone(), why)),
+        }
+    }
+
+    fn entry(&mut self, entry: &Descriptor) {
+        if entry.annotations.get(REFERENCE_TYPE).is_some_and(|kind| kind == "attestation-manifest") {
+            let subject = entry.annotations.get(REFERENCE_DIGEST).cloned();
+            self.attestations.push(Attestation { digest: entry.digest.clone(), subject });
+            return;
+        }
+        let declared = entry.platform.as_ref().map(|p| {
+            Platform::declared(&p.os, &p.architecture, &p.variant, &p.os_version, &p.os_features)
+        });
+        match declared {
+            Some(Ok(platform)) => self.platforms.push(PlatformFacts {
+                descriptor: entry.clone(),
+                selected: self.options.selection.selects(&platform),
+                platform,
+                manifest: Err(Unread::NotHeld("it was not asked for".to_owned())),
+                config: Err(Unread::NotHeld("it was not asked for".to_owned())),
+                layers: Vec::new(),
+                artifact: None,
+            }),
+            other => self.without_platform(entry, other.and_then(Result::err).map(|e| e.to_string())),
+        }
+    }
+
+    /// An entry that no client can choose by platform: an artifact, or a mistake.
+    fn without_platform(&mut self, entry: &Descriptor, why: Option<String>) {
+        if entry.artifact_type.is_some() {
+            return;
+        }
+        let is_artifact = fetch::document(self.source, entry)
+            .ok()
+            .and_then(|bytes| document::parse(&bytes, Some(&entry.media_type)).ok())
+            .is_some_and(|document| matches!(document, Document::Manifest(m) if m.artifact().is_some()));
+        if !is_artifact {
+            self.unknown.push(UnknownEntry {
+                digest: entry.digest.clone(),
+                declared: entry.platform.clone(),
+                why: why.unwrap_or_else(|| "it declares no platform".to_owned()),
+            });
+        }
+    }
+
+    /// An image without an index: its platform is the config's.
+    fn single(&mut self, descriptor: Descriptor, manifest: Manifest) -> Result<(), ExamineError> {
+        if let Some(kind) = manifest.artifact() {
+            return Err(ExamineError::Artifact(kind.chars().take(120).collect::<String>().escape_debug().to_string()));
+        }
+        let config = config(self.source, &manifest);
+        let declared = match &config {
+            Ok(config) => {
+                let p = &config.platform;
+                Platform::declared(&p.os, &p.architecture, &p.variant, &p.os_version, &p.os_features)
+            }
+            Err(Unread::Fault(fault)) => {
+                self.faults.push((manifest.config.digest.clone(), fault.clone()));
+                return Ok(());
+            }
+            Err(Unread::NotHeld(why) | Unread::Undecided(why)) => {
+                self.unread.push((manifest.config.digest.clone(), why.clone()));
+                return Ok(());
+            }
+        };
+        match declared {
+            Ok(platform) => self.platforms.push(PlatformFacts {
+                descriptor,
+                selected: self.options.selection.selects(&platform),
+                platform,
+                manifest: Ok(manifest),
+                config,
+                layers: Vec::new(),
+                artifact: None,
+            }),
+            Err(error) => {
+                let why = format!("the config declares no usable platform: {error}");
+                self.faults.push((manifest.config.digest, Fault::Invalid(why)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the manifests and configs of the selected platforms, several at a time.
+    fn documents(&mut self) {
+        let wanted: Vec<usize> = (0..self.platforms.len())
+            .filter(|&i| self.platforms.get(i).is_some_and(|p| p.selected && p.manifest.is_err()))
+            .collect();
+        let descriptors: Vec<&Descriptor> =
+            wanted.iter().filter_map(|&i| self.platforms.get(i)).map(|p| &p.descriptor).collect();
+        let source = self.source;
+        let read = in_parallel(&descriptors, self.options.jobs.max(4), |descriptor| documents(source, descriptor));
+        for (i, (manifest, config)) in wanted.into_iter().zip(read) {
+            if let Some(platform) = self.platforms.get_mut(i) {
+                platform.artifact = manifest.as_ref().ok().and_then(Manifest::artifact).map(str::to_owned);
+                platform.manifest = manifest;
+                platform.config = config;
+            }
+        }
+    }
+
+    /// Reads each layer of the selected platforms once.
+    fn layers(&mut self, observer: &dyn Observer) -> Vec<Arc<LayerState>> {
+        let mut unique: BTreeMap<(Digest, u64), Descriptor> = BTreeMap::new();
+        for platform in self.platforms.iter().filter(|p| p.selected && p.artifact.is_none()) {
+            for layer in platform.manifest.iter().flat_map(|m| &m.layers) {
+                unique.entry((layer.digest.clone(), layer.size)).or_insert_with(|| layer.clone());
+            }
+        }
+        let mut todo: Vec<Descriptor> = unique.into_values().collect();
+        // The largest first, so that none of them is left alone at the end.
+        todo.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
+        let bytes = todo.iter().map(|layer| layer.size).fold(0, u64::saturating_add);
+        observer.observe(Event::Layers { count: todo.len(), bytes });
+        let states = in_parallel(&todo, self.options.jobs, |descriptor| {
+            observer.observe(Event::LayerStarted(descriptor));
+            let state = Arc::new(self.layer(descriptor, observer));
+            observer.observe(Event::LayerFinished(descriptor));
+            state
+        });
+        let by_blob: BTreeMap<(&Digest, u64), &Arc<LayerState>> =
+            states.iter().map(|state| ((&state.descriptor.digest, state.descriptor.size), state)).collect();
+        for platform in self.platforms.iter_mut().filter(|p| p.selected && p.artifact.is_none()) {
+            let layers = platform.manifest.iter().flat_map(|m| &m.layers);
+            platform.layers =
+                layers.filter_map(|l| by_blob.get(&(&l.digest, l.size)).map(|s| Arc::clone(s))).collect();
+        }
+        states
+    }
+
+    fn layer(&self, descriptor: &Descriptor, observer: &dyn Observer) -> LayerState {
+        let begun = Instant::now();
+        let mut state = LayerState {
+            descriptor: descriptor.clone(),
+            facts: None,
+            faults: Vec::new(),
+            unread: None,
+            cached: false,
+            took: Duration::ZERO,
+        };
+        if let Err(unread) = self.fill(&mut state, observer) {
+            match unread {
+                Unread::Fault(Fault::Missing(_)) if is_not_distributed(descriptor) => {
+                    state.unread = Some(Unread::NotHeld("it may not be distributed, and is not held here".to_owned()));
+                }
+                Unread::Fault(fault) => state.faults.push(fault),
+                other => state.unread = Some(other),
+            }
+        }
+        state.took = begun.elapsed();
+        state
+    }
+
+    fn fill(&self, state: &mut LayerState, observer: &dyn Observer) -> Result<(), Unread> {
+        let descriptor = &state.descriptor;
+        if !is_layer(&descriptor.media_type) {
+            let name: String = descriptor.media_type.chars().take(120).collect();
+            let why = format!("a layer has the media type `{}`, which is not supported", name.escape_debug());
+            return Err(Unread::Fault(Fault::Invalid(why)));
+        }
+        if let Some(facts) = self.options.cache.and_then(|cache| cache.load(descriptor)) {
+            // The content is known; that the blob is there is another matter.
+            self.source.probe(descriptor)?;
+            observer.observe(Event::LayerBytes(descriptor, descriptor.size));
+            state.cached = true;
+            state.facts = Some(Arc::new(facts));
+            return Ok(());
+        }
+        let blob = match &descriptor.data {
+            Some(data) => Box::new(std::io::Cursor::new(data.clone())),
+            None => self.source.open(descriptor)?,
+        };
+        let progress = |n| observer.observe(Event::LayerBytes(descriptor, n));
+        let read = layer::read(descriptor, blob, &self.options.limits, &progress);
+        if let Some(why) = read.undecided {
+            return Err(Unread::Undecided(why));
+        }
+        if let (Some(cache), Some(facts), []) = (self.options.cache, &read.facts, read.faults.as_slice())
+            && let Err(error) = cache.store(descriptor, facts)
+        {
+            let why = format!("the cache in {} cannot be written: {error}", cache.directory().display());
+            observer.observe(Event::CacheUnusable(&why));
+        }
+        state.faults = read.faults;
+        state.facts = read.facts.map(Arc::new);
+        Ok(())
+    }
+}
+
+fn documents(source: &dyn Source, descriptor: &Descriptor) -> Documents {
+    let invalid = |why: String| Unread::Fault(Fault::Invalid(why));
+    let manifest = fetch::document(source, descriptor).and_then(|bytes| {
+        match document::parse(&bytes, Some(&descriptor.media_type)) {
+            Ok(Document::Manifest(manifest)) => Ok(manifest),
+            Ok(Document::Index(_)) => Err(invalid("it is listed as a manifest and is an index".to_owned())),
+            Err(error) => Err(invalid(format!("the manifest {error}"))),
+        }
+    });
+    let config = match &manifest {
+        Ok(manifest) if manifest.artifact().is_none() => config(source, manifest),
+        Ok(_) => Err(Unread::NotHeld("this is no container image".to_owned())),
+        Err(_) => Err(Unread::NotHeld("the manifest could not be read".to_owned())),
+    };
+    (manifest, config)
+}
+
+fn config(source: &dyn Source, manifest: &Manifest) -> Result<Config, Unread> {
+    let bytes = fetch::document(source, &manifest.config)?;
+    document::parse_config(&bytes).map_err(|e| Unread::Fault(Fault::Invalid(format!("the config {e}"))))
+}
+
+/// The media types of layers: OCI's and Docker's, with any of the compressions.
+fn is_layer(media_type: &str) -> bool {
+    const BASES: [&str; 4] = [
+        media_type::OCI_LAYER,
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        media_type::DOCKER_LAYER,
+        "application/vnd.docker.image.rootfs.foreign.diff.tar",
+    ];
+    BASES
+        .iter()
+        .filter_map(|base| media_type.strip_prefix(base))
+        .any(|rest| matches!(rest, "" | "+gzip" | "+zstd" | ".gzip" | ".zstd"))
+}
+
+/// Layers that licences forbid to push, which registries therefore may lack.
+fn is_not_distributed(descriptor: &Descriptor) -> bool {
+    !descriptor.urls.is_empty()
+        || descriptor.media_type.contains(".nondistributable.")
+        || descriptor.media_type.contains(".foreign.")
+}
+
+/// Maps over the items with so many threads, each taking the next item when it is free.
+fn in_parallel<T: Sync, U: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> U + Sync) -> Vec<U> {
+    let next = AtomicUsize::new(0);
+    let done: Vec<OnceLock<U>> = items.iter().map(|_| OnceLock::new()).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, items.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((item, slot)) = {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    items.get(i).zip(done.get(i))
+                } {
+                    let _ = slot.set(work(item));
+                }
+            });
+        }
+    });
+    done.into_iter().filter_map(OnceLock::into_inner).collect()
+}

@@ -1,0 +1,115 @@
+//! Reports that the tests of the formats share.
+
+use crate::model::{
+    Check, Finding, Image, LayerRef, Platform, Report, SCHEMA, Severity, Status, Timing, Tool, Verdict,
+};
+
+/// The digest whose every byte is this one.
+pub(crate) fn digest(byte: u8) -> String {
+    format!("sha256:{}", format!("{byte:02x}").repeat(32))
+}
+
+/// The groups of one platform, all passed but `run`, which was not asked for.
+pub(crate) fn checks() -> Vec<Check> {
+    let mut checks: Vec<Check> = ["manifest", "blob", "layer", "binary"]
+        .map(|name| Check { name: name.to_owned(), status: Status::Passed, reason: None })
+        .into();
+    checks.push(Check {
+        name: "run".to_owned(),
+        status: Status::Skipped,
+        reason: Some("running was not asked for (--run never)".to_owned()),
+    });
+    checks
+}
+
+/// A platform with nothing wrong.
+pub(crate) fn platform(name: &str) -> Platform {
+    Platform {
+        platform: name.to_owned(),
+        declared: name.to_owned(),
+        digest: digest(0x22),
+        binaries: 500,
+        layers: 7,
+        run: None,
+        checks: checks(),
+    }
+}
+
+/// An image of two platforms with nothing wrong.
+pub(crate) fn image(reference: &str) -> Image {
+    Image {
+        reference: reference.to_owned(),
+        source: "registry registry.example".to_owned(),
+        digest: Some(digest(0x11)),
+        media_type: Some("application/vnd.oci.image.index.v1+json".to_owned()),
+        error: None,
+        platforms: ["linux/amd64", "linux/arm64"].map(platform).into(),
+    }
+}
+
+/// A program of another architecture at the entrypoint, with everything that can be said of it.
+pub(crate) fn finding() -> Finding {
+    Finding {
+        rule: "binary/foreign-architecture".to_owned(),
+        severity: Severity::Error,
+        image: "registry.example/app:1".to_owned(),
+        platform: Some("linux/arm64".to_owned()),
+        path: Some("/usr/local/bin/app".to_owned()),
+        layer: Some(LayerRef { index: 3, digest: digest(0x33) }),
+        instruction: Some("COPY app /usr/local/bin/ # buildkit".to_owned()),
+        expected: Some("AArch64".to_owned()),
+        observed: Some("x86-64".to_owned()),
+        reached_by: Some("entrypoint [\"app\"]".to_owned()),
+        cause: Some("the same file is in linux/amd64: it was built once, for the build machine".to_owned()),
+        message: "/usr/local/bin/app is x86-64, the platform is linux/arm64".to_owned(),
+        hint: "build it for each platform: `ARG TARGETARCH` in the build stage, `GOARCH=$TARGETARCH` in its command"
+            .to_owned(),
+    }
+}
+
+/// A report in which nothing is wrong.
+pub(crate) fn passed() -> Report {
+    Report {
+        schema: SCHEMA.to_owned(),
+        tool: Tool { name: "mpcheck".to_owned(), version: "0.1.0".to_owned() },
+        started: "2026-11-23T07:18:00Z".to_owned(),
+        duration_ms: 1234,
+        verdict: Verdict::Passed,
+        images: vec![image("registry.example/app:1")],
+        host: None,
+        findings: Vec::new(),
+        timings: Vec::new(),
+    }
+}
+
+/// A report with one finding, and with timings.
+pub(crate) fn failed() -> Report {
+    let mut report = passed();
+    report.verdict = Verdict::Failed;
+    report.findings.push(finding());
+    report.images[0].platforms[1].checks[3] =
+        Check { name: "binary".to_owned(), status: Status::Failed, reason: Some("1 error".to_owned()) };
+    let layer = Timing {
+        what: format!("layer {}", digest(0x33)),
+        duration_ms: 800,
+        bytes: Some(40 << 20),
+        how: Some("read".to_owned()),
+    };
+    let rules = Timing { what: "rules".to_owned(), duration_ms: 12, bytes: None, how: None };
+    report.timings = vec![rules, layer];
+    report
+}
+
+/// A report of an image that could not be read.
+pub(crate) fn unreachable() -> Report {
+    let mut report = passed();
+    report.verdict = Verdict::Error;
+    report.images = vec![Image {
+        digest: None,
+        media_type: None,
+        error: Some("registry.example: connection refused".to_owned()),
+        platforms: Vec::new(),
+        ..image("registry.example/app:1")
+    }];
+    report
+}

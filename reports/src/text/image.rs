@@ -1,0 +1,173 @@
+//! One image: what it is called, the table of its platforms and checks, and why something was not checked.
+
+use super::finding::on_platforms;
+use super::fold::grouped;
+use super::page::{Ink, Page};
+use super::table::{Cell, Lean, Table};
+use crate::model::{Check, Image, Platform, Status};
+use crate::order::group_order;
+
+/// Shows everything about an image but its findings.
+pub(super) fn show(page: &mut Page, image: &Image) {
+    page.blank();
+    show_name(page, image);
+    if let Some(error) = &image.error {
+        let error = page.clean(error);
+        page.paragraph(&[(Ink::Plain, "  "), (Ink::Error, "could not be examined: ")], 4, Ink::Plain, &error);
+    }
+    if image.platforms.is_empty() {
+        if image.error.is_none() {
+            page.line("  no platform of it was checked");
+        }
+        return;
+    }
+    page.blank();
+    show_table(page, &image.platforms);
+    show_reasons(page, &image.platforms);
+}
+
+/// `registry.example/app:1 (registry registry.example, index sha256:0123456789ab)`
+fn show_name(page: &mut Page, image: &Image) {
+    let reference = page.clean(&image.reference);
+    let mut about = page.clean(&image.source);
+    if let Some(digest) = &image.digest {
+        let is_index = |name: &str| name.contains("image.index") || name.contains("manifest.list");
+        let kind = if image.media_type.as_deref().is_some_and(is_index) { "index" } else { "manifest" };
+        about = format!("{about}, {kind} {}", page.digest(digest));
+    }
+    page.paragraph(&[(Ink::Strong, &reference)], 4, Ink::Faint, &format!(" ({about})"));
+}
+
+fn show_table(page: &mut Page, platforms: &[Platform]) {
+    let groups = shown_groups(platforms);
+    let heading = |text: &str| (Ink::Faint, text.to_owned());
+    let mut columns = vec![Lean::Left];
+    let mut header = vec![heading("Platform")];
+    for group in &groups {
+        columns.push(Lean::Left);
+        header.push(heading(&page.clean(&capitalized(group))));
+    }
+    columns.extend([Lean::Right, Lean::Right]);
+    header.extend(["Binaries", "Layers"].map(heading));
+    let rows = platforms.iter().map(|platform| row(page, platform, &groups));
+    let table = Table { columns, rows: std::iter::once(header).chain(rows).collect() };
+    if page.columns().is_some_and(|columns| table.width() + 2 > columns) {
+        show_list(page, platforms, &groups);
+    } else {
+        table.show(page, 2);
+    }
+}
+
+fn row(page: &Page, platform: &Platform, groups: &[&str]) -> Vec<Cell> {
+    let mut row = vec![(Ink::Plain, page.clean(&platform.platform))];
+    row.extend(groups.iter().map(|group| cell(page, platform, group)));
+    row.extend([platform.binaries, platform.layers].map(|count| (Ink::Plain, count.to_string())));
+    row
+}
+
+/// The table for a narrow page: a line per platform.
+fn show_list(page: &mut Page, platforms: &[Platform], groups: &[&str]) {
+    for platform in platforms {
+        let name = page.clean(&platform.platform);
+        let states = groups.iter().map(|group| {
+            let check = platform.checks.iter().find(|check| check.name == *group);
+            format!("{} {}", page.clean(group), check.map_or("-", |check| state(check.status).2))
+        });
+        let mut text = states.collect::<Vec<_>>().join(", ");
+        text = format!("{text}; {} binaries, {} layers", platform.binaries, platform.layers);
+        page.paragraph(&[(Ink::Plain, "  "), (Ink::Strong, &name), (Ink::Plain, ": ")], 4, Ink::Plain, &text);
+    }
+}
+
+fn cell(page: &Page, platform: &Platform, group: &str) -> Cell {
+    let Some(check) = platform.checks.iter().find(|check| check.name == group) else {
+        return (Ink::Faint, "-".to_owned());
+    };
+    let (ink, symbol, word) = state(check.status);
+    (ink, if page.options().unicode { format!("{symbol} {word}") } else { word.to_owned() })
+}
+
+/// The colour, the symbol and the word of an outcome. The word says it all: colours and symbols may be missing.
+fn state(status: Status) -> (Ink, char, &'static str) {
+    match status {
+        Status::Passed => (Ink::Good, '✓', "passed"),
+        Status::Failed => (Ink::Error, '✗', "FAILED"),
+        Status::Skipped => (Ink::Faint, '-', "skipped"),
+        Status::Error => (Ink::Warning, '!', "error"),
+    }
+}
+
+/// The groups that get a column: those that are not skipped everywhere for one
+/// and the same reason, which is said once below the table.
+fn shown_groups(platforms: &[Platform]) -> Vec<&str> {
+    let mut groups: Vec<&str> =
+        platforms.iter().flat_map(|platform| &platform.checks).map(|check| check.name.as_str()).collect();
+    groups.sort_by(|left, right| group_order(left, right));
+    groups.dedup();
+    groups.retain(|group| {
+        let checks: Vec<_> = platforms.iter().map(|p| p.checks.iter().find(|check| check.name == *group)).collect();
+        let first = checks.first().copied().flatten();
+        let same = |check: &Option<&Check>| {
+            check.zip(first).is_some_and(|(check, first)| {
+                check.status == Status::Skipped && first.status == Status::Skipped && check.reason == first.reason
+            })
+        };
+        !checks.iter().all(same)
+    });
+    groups
+}
+
+/// Says once, for whatever shares a reason, why it was skipped or undecided.
+fn show_reasons(page: &mut Page, platforms: &[Platform]) {
+    let unchecked = platforms.iter().flat_map(|platform| platform.checks.iter().map(move |check| (platform, check)));
+    let unchecked = unchecked.filter(|(_, check)| matches!(check.status, Status::Skipped | Status::Error));
+    // First the platforms of one group with one reason, then the groups of the same platforms.
+    let per_group = grouped(unchecked, |(_, check)| (&check.name, check.status, &check.reason));
+    let reasons = grouped(per_group, |members| {
+        let check = members.first().map(|(_, check)| (check.status, &check.reason));
+        (check, members.iter().map(|(platform, _)| platform.platform.as_str()).collect::<Vec<_>>())
+    });
+    if !reasons.is_empty() {
+        page.blank();
+    }
+    for groups in reasons {
+        let Some((_, check)) = groups.first().and_then(|members| members.first()) else { continue };
+        let names: Vec<&str> =
+            groups.iter().filter_map(|members| members.first()).map(|(_, check)| check.name.as_str()).collect();
+        let on: Vec<&str> =
+            groups.first().into_iter().flatten().map(|(platform, _)| platform.platform.as_str()).collect();
+        show_reason(page, check, &names, &on, platforms.len());
+    }
+}
+
+fn show_reason(page: &mut Page, check: &Check, groups: &[&str], on: &[&str], all: usize) {
+    let (ink, outcome) = match (check.status, groups.len()) {
+        (Status::Error, _) => (Ink::Warning, "could not be decided"),
+        (_, 1) => (Ink::Faint, "was skipped"),
+        _ => (Ink::Faint, "were skipped"),
+    };
+    let on = match (on.len(), all) {
+        (_, 1) => String::new(),
+        (some, all) if some == all => " on every platform".to_owned(),
+        _ => format!(" on {}", on_platforms(on, all)),
+    };
+    let what = page.clean(&and(groups));
+    let outcome = format!("{outcome}{}: ", page.clean(&on));
+    let reason = page.clean(check.reason.as_deref().unwrap_or("no reason was given"));
+    let label = [(Ink::Plain, "  "), (Ink::Strong, what.as_str()), (Ink::Plain, " "), (ink, outcome.as_str())];
+    page.paragraph(&label, 4, Ink::Plain, &reason);
+}
+
+/// `a, b and c`
+pub(super) fn and(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn capitalized(name: &str) -> String {
+    let mut rest = name.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
