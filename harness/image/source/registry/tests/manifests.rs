@@ -40,7 +40,7 @@ fn a_digest_is_asked_for_and_claimed_for_the_root() {
     let registry = serve(|_| Reply::ok("{}"));
     let digest = Digest::of(b"{}");
     let reference = format!("{}/app:1@{digest}", registry.host());
-    let root = RegistrySource::new(&reference, options().0).unwrap().root().unwrap();
+    let root = open(&reference, options().0).root().unwrap();
     assert_eq!(root.digest, Some(digest.clone()));
     assert_eq!(registry.requests()[0].target, format!("/v2/app/manifests/{digest}"));
 }
@@ -141,7 +141,7 @@ fn a_registry_that_hardly_moves_is_given_up(#[case] reply: Reply) {
     let registry = serve(move |_| reply.clone());
     let (options, _) = options();
     let options = RegistryOptions { read_timeout: Duration::from_millis(100), ..options };
-    let error = RegistrySource::new(&format!("{}/app", registry.host()), options).unwrap().root().unwrap_err();
+    let error = open(&format!("{}/app", registry.host()), options).root().unwrap_err();
     assert!(matches!(error, SourceError::Unreachable { .. }), "{error:?}");
     assert!(error.to_string().contains("bytes in 0.1 s (tried 5 times)"), "{error}");
 }
