@@ -4,5 +4,6 @@
 
 pub mod binary;
 pub mod check;
+pub mod cli;
 pub mod image;
 pub mod platform;

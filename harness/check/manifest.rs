@@ -36,7 +36,7 @@ pub(super) fn findings(image: &ImageFacts, requirements: &Requirements) -> Vec<F
         }
     }
     for platform in image.platforms.iter().filter(|p| p.selected) {
-        documents(image, platform, &mut found);
+        documents(platform, &mut found);
     }
     found
 }
@@ -50,16 +50,24 @@ fn declared(image: &ImageFacts) -> impl Iterator<Item = &Platform> {
     image.platforms.iter().map(|p| &p.platform)
 }
 
+/// The platforms of a list that the image has not.
+pub(super) fn absent<'a>(image: &ImageFacts, wanted: &'a [Platform]) -> impl Iterator<Item = &'a Platform> {
+    let offered: Vec<Platform> = declared(image).cloned().collect();
+    wanted.iter().filter(move |wanted| !offered.iter().any(|offered| offered.satisfies(wanted)))
+}
+
 fn missing(image: &ImageFacts, requirements: &Requirements, found: &mut Vec<Finding>) {
-    for required in &requirements.required {
-        if !declared(image).any(|offered| offered.satisfies(required)) {
-            let message = format!("{required} is required and is not in the image");
-            let hint = format!(
-                "add it to the build (`docker buildx build --platform …,{required}`), or push its manifest and put it into the index (`docker buildx imagetools create`)"
-            );
-            let draft = Draft::new(&rule::MISSING_PLATFORM, message, hint);
-            found.push(draft.instead(required.to_string(), list(declared(image))).done());
-        }
+    // What a source with one platform lacks, the published image may have: that is undecided, see `outcome`.
+    if image.one_platform.is_some() {
+        return;
+    }
+    for required in absent(image, &requirements.required) {
+        let message = format!("{required} is required and is not in the image");
+        let hint = format!(
+            "add it to the build (`docker buildx build --platform …,{required}`), or push its manifest and put it into the index (`docker buildx imagetools create`)"
+        );
+        let draft = Draft::new(&rule::MISSING_PLATFORM, message, hint);
+        found.push(draft.instead(required.to_string(), list(declared(image))).done());
     }
 }
 
@@ -78,14 +86,12 @@ fn unexpected(image: &ImageFacts, requirements: &Requirements, found: &mut Vec<F
 }
 
 fn lost(image: &ImageFacts, requirements: &Requirements, found: &mut Vec<Finding>) {
-    let Some((name, platforms)) = &requirements.baseline else { return };
-    for platform in platforms {
-        if !declared(image).any(|offered| offered.satisfies(platform)) {
-            let message = format!("{platform} is in the baseline {name} and is lost here");
-            let hint = "a job of one platform may have overwritten the tag: build all platforms and push one index again, or announce that the platform is dropped and change the baseline";
-            let draft = Draft::new(&rule::LOST_PLATFORM, message, hint);
-            found.push(draft.instead(platform.to_string(), list(declared(image))).done());
-        }
+    let (Some((name, platforms)), None) = (&requirements.baseline, &image.one_platform) else { return };
+    for platform in absent(image, platforms) {
+        let message = format!("{platform} is in the baseline {name} and is lost here");
+        let hint = "a job of one platform may have overwritten the tag: build all platforms and push one index again, or announce that the platform is dropped and change the baseline";
+        let draft = Draft::new(&rule::LOST_PLATFORM, message, hint);
+        found.push(draft.instead(platform.to_string(), list(declared(image))).done());
     }
 }
 
@@ -147,7 +153,7 @@ fn invalid(why: &str) -> Draft {
     Draft::new(&rule::MANIFEST_INVALID, why, hint)
 }
 
-fn documents(image: &ImageFacts, platform: &PlatformFacts, found: &mut Vec<Finding>) {
+fn documents(platform: &PlatformFacts, found: &mut Vec<Finding>) {
     for unread in [platform.manifest.as_ref().err(), platform.config.as_ref().err()].into_iter().flatten() {
         if let Unread::Fault(Fault::Invalid(why)) = unread {
             found.push(invalid(why).on(platform).observed(platform.descriptor.digest.to_string()).done());
@@ -169,7 +175,7 @@ fn documents(image: &ImageFacts, platform: &PlatformFacts, found: &mut Vec<Findi
         );
         found.push(invalid(&message).on(platform).observed(manifest.config.digest.to_string()).done());
     }
-    if image.is_index {
+    if platform.descriptor.platform.is_some() {
         config_mismatch(platform, config, found);
     }
 }

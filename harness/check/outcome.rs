@@ -7,6 +7,7 @@ use crate::image::fetch::Unread;
 use crate::image::layer::Fault;
 use crate::image::rootfs::{NodeKind, RootFs};
 use crate::image::{ImageFacts, PlatformFacts};
+use crate::platform::Platform;
 use mpcheck_reports as reports;
 use mpcheck_reports::{Check, Finding, Severity, Status};
 
@@ -44,7 +45,14 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
         reference.clone_into(&mut finding.image);
     }
     let platforms = facts.platforms.iter().zip(&rootfs);
-    let platforms = platforms.map(|(platform, rootfs)| row(platform, rootfs.as_ref(), &findings)).collect();
+    let mut platforms: Vec<reports::Platform> =
+        platforms.map(|(platform, rootfs)| row(platform, rootfs.as_ref(), &findings)).collect();
+    if let Some(why) = &facts.one_platform {
+        let baseline = requirements.baseline.iter().flat_map(|(_, platforms)| platforms);
+        let wanted: Vec<Platform> = requirements.required.iter().chain(baseline).cloned().collect();
+        platforms.extend(manifest::absent(facts, &wanted).map(|platform| undecidable(platform, why)));
+        platforms.dedup_by(|a, b| a.platform == b.platform);
+    }
     let image = reports::Image {
         reference: reference.to_owned(),
         source: facts.source.clone(),
@@ -54,6 +62,21 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
         platforms,
     };
     Checked { image, findings }
+}
+
+/// A platform that is wanted, and that this source cannot have: nobody can tell from here whether the image has it.
+fn undecidable(platform: &Platform, why: &str) -> reports::Platform {
+    let check = |name: &str, status| Check { name: name.to_owned(), status, reason: Some(why.to_owned()) };
+    let others = ["blob", "layer", "binary", "run"].map(|name| check(name, Status::Skipped));
+    reports::Platform {
+        platform: platform.to_string(),
+        declared: platform.raw().to_owned(),
+        digest: String::new(),
+        binaries: 0,
+        layers: 0,
+        run: None,
+        checks: std::iter::once(check("manifest", Status::Error)).chain(others).collect(),
+    }
 }
 
 /// The root filesystem, as far as the layers could be read.

@@ -12,7 +12,7 @@ use super::source::{Source, SourceError};
 use crate::platform::{Platform, Selection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How deep indexes may lie in indexes. BuildKit and others never go below 2.
@@ -87,7 +87,8 @@ pub fn examine(
         }
         Ok(Document::Manifest(manifest)) => {
             let media_type = manifest.media_type.clone();
-            let descriptor = Descriptor::new(&*media_type, digest.clone(), root.bytes.len() as u64);
+            let mut descriptor = Descriptor::new(&*media_type, digest.clone(), root.bytes.len() as u64);
+            descriptor.platform = root.platform;
             reading.single(descriptor, manifest)?;
             (media_type, false)
         }
@@ -105,6 +106,7 @@ pub fn examine(
         digest,
         media_type: root_type,
         is_index,
+        one_platform: source.one_platform(),
         faults: reading.faults,
         unread: reading.unread,
         platforms: reading.platforms,
@@ -239,7 +241,7 @@ impl<'a> Reading<'a> {
         let config = config(self.source, &manifest);
         let declared = match &config {
             Ok(config) => {
-                let p = &config.platform;
+                let p = descriptor.platform.as_ref().unwrap_or(&config.platform);
                 Platform::declared(&p.os, &p.architecture, &p.variant, &p.os_version, &p.os_features)
             }
             Err(Unread::Fault(fault)) => {
@@ -262,7 +264,7 @@ impl<'a> Reading<'a> {
                 artifact: None,
             }),
             Err(error) => {
-                let why = format!("the config declares no usable platform: {error}");
+                let why = format!("the image declares no usable platform: {error}");
                 self.faults.push((manifest.config.digest, Fault::Invalid(why)));
             }
         }
@@ -420,7 +422,7 @@ fn is_not_distributed(descriptor: &Descriptor) -> bool {
 /// Maps over the items with so many threads, each taking the next item when it is free.
 fn in_parallel<T: Sync, U: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> U + Sync) -> Vec<U> {
     let next = AtomicUsize::new(0);
-    let done: Vec<OnceLock<U>> = items.iter().map(|_| OnceLock::new()).collect();
+    let done: Vec<Mutex<Option<U>>> = items.iter().map(|_| Mutex::new(None)).collect();
     std::thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, items.len().max(1)) {
             scope.spawn(|| {
@@ -428,10 +430,11 @@ fn in_parallel<T: Sync, U: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> 
                     let i = next.fetch_add(1, Ordering::Relaxed);
                     items.get(i).zip(done.get(i))
                 } {
-                    let _ = slot.set(work(item));
+                    let result = work(item);
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 }
             });
         }
     });
-    done.into_iter().filter_map(OnceLock::into_inner).collect()
+    done.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }

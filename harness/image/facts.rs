@@ -21,6 +21,8 @@ pub struct ImageFacts {
     pub media_type: String,
     /// Whether the root is an index; else it is the manifest of one platform.
     pub is_index: bool,
+    /// Why the source has one platform of the image, whatever was published; `None` where it has all.
+    pub one_platform: Option<String>,
     /// What is wrong with the root or an index below it, each with the document's digest.
     pub faults: Vec<(Digest, Fault)>,
     /// Why parts of the index could not be read, each with the document's digest.

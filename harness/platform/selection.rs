@@ -35,6 +35,12 @@ impl Selection {
         Self { platforms: None }
     }
 
+    /// Nothing at all: for whoever wants to know what is declared, and to read none of it.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { platforms: Some(Vec::new()) }
+    }
+
     /// Reads the values of a flag.
     ///
     /// # Errors

@@ -167,7 +167,7 @@ class Big(Stacked):
         "2-python": MINBASE + " python3",
         "3-node": MINBASE + " python3 nodejs",
         "4-llvm": MINBASE + " python3 nodejs llvm",
-        "5-llvm-dev": MINBASE + " python3 nodejs llvm llvm-dev",
+        "5-build-essential": MINBASE + " python3 nodejs llvm build-essential",
     }
 
 

@@ -2,6 +2,9 @@
 # What every script here shares: where the parts lie, messages, locks, and Debian roots.
 # Sourced, never run. The one setting is MPCHECK_PARTS, the cache directory.
 
+# Without it `set -e` is off inside $(..), and half a root would be taken for a whole one.
+shopt -s inherit_errexit
+
 PARTS_SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 PARTS=${MPCHECK_PARTS:-$(cd "$PARTS_SCRIPTS/../.." && pwd -P)/.parts}
 mkdir -p "$PARTS"

@@ -110,7 +110,7 @@ pub(super) fn is_emulator(path: &[u8], content: &Content) -> bool {
     let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
     let Some(guest) = name.strip_prefix(b"qemu-") else { return false };
     let guest = guest.strip_suffix(b"-static").unwrap_or(guest);
-    ARCHITECTURES.iter().filter_map(|row| row.emulator.as_ref()).any(|emulator| emulator.qemu.as_bytes() == guest)
+    ARCHITECTURES.iter().filter_map(|row| row.emulator.as_ref()).any(|emulator| emulator.name.as_bytes() == guest)
 }
 
 fn emulator(subject: &Subject<'_>, path: &[u8], node: &Node<'_>, content: &Content) -> Finding {

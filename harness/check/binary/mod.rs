@@ -9,8 +9,6 @@ mod reach;
 mod start;
 mod starting;
 
-pub(super) use judge::{Fit, judge};
-
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
 use crate::image::rootfs::RootFs;

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long an engine may be silent in the middle of an export.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// How long a question that only improves a message may take.
+const BRIEF: Duration = Duration::from_secs(2);
+
 /// An engine that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Engine {
@@ -54,6 +57,22 @@ pub(super) fn export(image: &EngineImage, options: &EngineOptions) -> Result<Exp
         let file = spool(&docker, &engine, image, options).await?;
         Ok(Export { engine, file })
     })
+}
+
+/// Whether an engine is there and knows the image.
+pub(super) fn holds(image: &EngineImage, options: &EngineOptions) -> bool {
+    let asked = || -> Option<bool> {
+        let endpoints = resolve(options.host.as_deref(), &options.environment).ok()?;
+        let endpoint = reach(&endpoints).ok()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        runtime.block_on(async {
+            let docker = client(endpoint).ok()?;
+            let name = image.to_string();
+            let inspected = docker.inspect_image(&name);
+            Some(tokio::time::timeout(BRIEF, inspected).await.ok()?.is_ok())
+        })
+    };
+    asked().unwrap_or(false)
 }
 
 /// An engine that accepts a connection and does not answer as one.

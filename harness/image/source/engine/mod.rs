@@ -76,6 +76,12 @@ impl EngineSource {
         self.opened.get()?.as_ref().ok().map(|opened| opened.engine.store)
     }
 
+    /// Whether the engine is there and has the image, asked without reading it; "could not tell" is no.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        export::holds(&self.image, &self.options)
+    }
+
     fn opened(&self) -> Result<&Opened, SourceError> {
         self.opened.get_or_init(|| self.export()).as_ref().map_err(Clone::clone)
     }

