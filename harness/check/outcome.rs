@@ -200,13 +200,10 @@ fn layer_state(platform: &PlatformFacts) -> State {
         return blobs;
     }
     let broken = platform.layers.iter().position(|layer| {
-        layer.facts.is_none()
-            || layer.faults.iter().any(|fault| !matches!(fault, Fault::Corrupt(_) | Fault::TooLarge(_)))
+        layer.facts.is_none() || layer.faults.iter().any(|fault| !matches!(fault, Fault::Corrupt(_) | Fault::TooLarge(_)))
     });
     match broken {
-        Some(index) => {
-            (Status::Error, Some(format!("layer {index} is not what its descriptor says, see the findings")))
-        }
+        Some(index) => (Status::Error, Some(format!("layer {index} is not what its descriptor says, see the findings"))),
         None => PASSED,
     }
 }

@@ -178,11 +178,7 @@ pub fn parse(bytes: &[u8], stated: Option<&str>) -> Result<Document, DocumentErr
             shortened(unknown)
         )));
     }
-    if is_index {
-        index(raw, media_type).map(Document::Index)
-    } else {
-        manifest(raw, media_type).map(Document::Manifest)
-    }
+    if is_index { index(raw, media_type).map(Document::Index) } else { manifest(raw, media_type).map(Document::Manifest) }
 }
 
 fn is_schema1(t: &str) -> bool {
@@ -255,9 +251,7 @@ fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, DocumentError
         if start.is_empty() {
             DocumentError::Shape("it is empty".to_owned())
         } else if start.starts_with(b"<") {
-            DocumentError::Shape(
-                "it is an HTML or XML page, not JSON; a proxy or a login page may have answered".to_owned(),
-            )
+            DocumentError::Shape("it is an HTML or XML page, not JSON; a proxy or a login page may have answered".to_owned())
         } else {
             DocumentError::Shape(shortened(&e.to_string()))
         }

@@ -197,10 +197,9 @@ impl<'a> Reading<'a> {
             self.attestations.push(Attestation { digest: entry.digest.clone(), subject });
             return;
         }
-        let declared = entry
-            .platform
-            .as_ref()
-            .map(|p| Platform::declared(&p.os, &p.architecture, &p.variant, &p.os_version, &p.os_features));
+        let declared = entry.platform.as_ref().map(|p| {
+            Platform::declared(&p.os, &p.architecture, &p.variant, &p.os_version, &p.os_features)
+        });
         match declared {
             Some(Ok(platform)) => self.platforms.push(PlatformFacts {
                 descriptor: entry.clone(),
@@ -312,7 +311,8 @@ impl<'a> Reading<'a> {
             states.iter().map(|state| ((&state.descriptor.digest, state.descriptor.size), state)).collect();
         for platform in self.platforms.iter_mut().filter(|p| p.selected && p.artifact.is_none()) {
             let layers = platform.manifest.iter().flat_map(|m| &m.layers);
-            platform.layers = layers.filter_map(|l| by_blob.get(&(&l.digest, l.size)).map(|s| Arc::clone(s))).collect();
+            platform.layers =
+                layers.filter_map(|l| by_blob.get(&(&l.digest, l.size)).map(|s| Arc::clone(s))).collect();
         }
         states
     }

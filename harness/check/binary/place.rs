@@ -19,18 +19,7 @@ const TREES: &[(&[&str], &str)] = &[
     (&["usr/lib/efi", "usr/lib/arm-trusted-firmware", "usr/lib/opensbi", "usr/lib/xen-4.17/boot"], "boot code"),
     // /usr/local/go/src/debug/elf/testdata, node_modules/*/test/fixtures
     (
-        &[
-            "testdata",
-            "test-data",
-            "test_data",
-            "tests",
-            "test",
-            "fixtures",
-            "__fixtures__",
-            "testfiles",
-            "corpus",
-            "spec/fixtures",
-        ],
+        &["testdata", "test-data", "test_data", "tests", "test", "fixtures", "__fixtures__", "testfiles", "corpus", "spec/fixtures"],
         "test data",
     ),
     // node_modules/NAME/prebuilds/PLATFORM/NAME.node
