@@ -155,7 +155,7 @@ impl<'a> RootFs<'a> {
                 Some(NodeKind::Symlink(target)) if follow_last || !todo.is_empty() => {
                     links += 1;
                     if links > MAX_LINKS {
-                        return Err(LookupError::Loop(path.to_vec()));
+                        return Err(LookupError::Loop(path.strip_prefix(b"/").unwrap_or(path).to_vec()));
                     }
                     real.truncate(if target.starts_with(b"/") { 0 } else { parent });
                     todo.extend(parts(target).rev());
@@ -268,24 +268,21 @@ impl<'a> RootFs<'a> {
         let mut real = Vec::with_capacity(parent.len());
         for part in parts(parent) {
             let step = if real.is_empty() { part.to_vec() } else { [real.as_slice(), b"/", part].concat() };
-            real = match self.resolve(&step, true) {
-                Ok(real) => real,
-                // A link that dangles: engines make the directory that it names.
-                Err(LookupError::Missing(missing)) => missing,
-                Err(e) => return Err(format!("`{}` cannot be placed: {e}", shown(parent))),
+            real = loop {
+                let missing = match self.resolve(&step, true) {
+                    Ok(real) if real.is_empty() => break real,
+                    Ok(real) => match self.nodes.get(real.as_slice()).map(|node| node.kind) {
+                        Some(NodeKind::Directory) => break real,
+                        Some(_) => return Err(misplaced(parent, &LookupError::NotADirectory(real))),
+                        None => real,
+                    },
+                    // A link that dangles: engines make the directories that it names, one by one here.
+                    Err(LookupError::Missing(missing)) => missing,
+                    Err(error) => return Err(misplaced(parent, &error)),
+                };
+                let directory = Node { layer, mode: 0o755, kind: NodeKind::Directory };
+                self.nodes.insert(Cow::Owned(missing), directory);
             };
-            match self.nodes.get(real.as_slice()).map(|node| node.kind) {
-                Some(NodeKind::Directory) => {}
-                None if real.is_empty() => {}
-                None => {
-                    let directory = Node { layer, mode: 0o755, kind: NodeKind::Directory };
-                    self.nodes.insert(Cow::Owned(real.clone()), directory);
-                }
-                Some(_) => {
-                    let error = LookupError::NotADirectory(real);
-                    return Err(format!("`{}` cannot be placed: {error}", shown(parent)));
-                }
-            }
         }
         Ok(real)
     }
@@ -305,6 +302,10 @@ impl Parents {
     }
 }
 
+fn misplaced(parent: &[u8], error: &LookupError) -> String {
+    format!("`{}` cannot be placed: {error}", shown(parent))
+}
+
 fn broken_link(entry: &Entry, target: &[u8], error: &LookupError) -> String {
     format!("the hard link `{}` points at `{}`: {error}", shown(&entry.path), shown(target))
 }
@@ -312,3 +313,6 @@ fn broken_link(entry: &Entry, target: &[u8], error: &LookupError) -> String {
 fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|&b| b == b'/').filter(|part| !part.is_empty() && *part != b".")
 }
+
+#[cfg(test)]
+mod tests;

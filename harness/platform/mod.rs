@@ -41,8 +41,8 @@
 //!
 //! | relation | question | containerd |
 //! |---|---|---|
-//! | [`Platform::same_as`] | do these two say the same, apart from the operating system's version? | `Normalize`, equal |
-//! | [`Platform::satisfies`] | is this offer what was required, and not merely something that would run? | `OnlyStrict` |
+//! | [`Platform::same_as`] | do both say the same, whatever the system's version? | `Normalize`, equal |
+//! | [`Platform::satisfies`] | is this offer what was required, not just something that runs? | `OnlyStrict` |
 //! | [`Platform::runs_on`] | can a machine that is this host run it, without an emulator? | `Only` |
 //!
 //! [`Selection`] is what `--platform` and `--require` say.

@@ -146,7 +146,8 @@ fn begins_with_components(version: &str, start: &str) -> bool {
 /// Whether a Windows host of one version runs containers of another, with process isolation.
 ///
 /// Up to Windows Server 2022 (build 20348) the builds must be equal; from it on, hosts also run the builds
-/// from 20348 to their own. <https://learn.microsoft.com/virtualization/windowscontainers/deploy-containers/version-compatibility>
+/// from 20348 to their own:
+/// <https://learn.microsoft.com/virtualization/windowscontainers/deploy-containers/version-compatibility>
 fn windows_runs(host: Option<&str>, image: Option<&str>) -> bool {
     const SERVER_2022: u32 = 20348;
     let build = |version| match Level::of(version) {

@@ -25,6 +25,10 @@ pub(super) fn findings(subject: &Subject<'_>, reach: &Reach, all: &[Subject<'_>]
         }
         let finding = match judge(content, &subject.platform.platform) {
             Fit::Foreign(code) => foreign(subject, path, node, content, &code, reach, &census, all),
+            // Windows on Arm emulates x86 for old programs; an image whose own program needs that is a mistake.
+            Fit::Compatible(code) if is_emulated_by_windows(subject) && reach.way(path).is_some() => {
+                foreign(subject, path, node, content, &code, reach, &census, all)
+            }
             Fit::Compatible(code) => compatible(subject, path, node, &code, reach),
             Fit::Native | Fit::Portable | Fit::Unknown => continue,
         };
@@ -80,6 +84,10 @@ fn foreign(
         .reached_by(way.map(|way| way.text.clone()));
     let cause = explained.is_none().then(|| cause::of(subject, node, content, code, census, all)).flatten();
     draft.cause(cause).done()
+}
+
+fn is_emulated_by_windows(subject: &Subject<'_>) -> bool {
+    subject.platform.platform.os() == "windows" && subject.platform.platform.architecture() == "arm64"
 }
 
 fn compatible(subject: &Subject<'_>, path: &[u8], node: &Node<'_>, code: &Code, reach: &Reach) -> Finding {

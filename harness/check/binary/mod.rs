@@ -8,6 +8,7 @@ mod place;
 mod reach;
 mod start;
 mod starting;
+mod windows;
 
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
@@ -29,11 +30,10 @@ pub(super) struct Subject<'a> {
 /// All findings of the group on one platform. `all` are all platforms of the image, for likely causes.
 pub(super) fn findings(subject: &Subject<'_>, all: &[Subject<'_>]) -> Vec<Finding> {
     let is_windows = subject.platform.platform.os() == "windows";
-    // Windows resolves names without regard to case, through the registry and by ending:
-    // there the entrypoint's rules are not applied.
+    // Whether a name leads anywhere is not decided for Windows: too much of it is in the registry hive.
     let starts = if is_windows { Vec::new() } else { start::starts(subject.config, subject.rootfs) };
     let reach = if is_windows {
-        Reach::default()
+        windows::reach(subject.config, subject.rootfs)
     } else {
         Reach::of(&subject.platform.platform, subject.config, subject.rootfs, &starts)
     };

@@ -70,6 +70,11 @@ impl Reach {
         reach
     }
 
+    /// Adds what entrypoint or command name, without following it.
+    pub(super) fn start(&mut self, path: Vec<u8>, way: Way) {
+        self.ways.entry(path).or_insert(way);
+    }
+
     fn add(&mut self, path: Vec<u8>, way: Way, todo: &mut Vec<Vec<u8>>) {
         // The first way counts: entrypoint and command come before PATH.
         if let std::collections::btree_map::Entry::Vacant(entry) = self.ways.entry(path.clone()) {

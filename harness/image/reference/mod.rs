@@ -358,7 +358,8 @@ fn archive(text: &str, form: ArchiveForm, kind: &dyn Fn(&Path) -> PathKind) -> R
 }
 
 fn plain(argument: &str, kind: &dyn Fn(&Path) -> PathKind) -> Result<Location, ReferenceError> {
-    let (path, selector) = if is_path_like(argument) { split_path(argument, kind) } else { (argument, None) };
+    let is_path = is_path_like(argument) || has_file_before_colon(argument, kind);
+    let (path, selector) = if is_path { split_path(argument, kind) } else { (argument, None) };
     match kind(Path::new(path)) {
         PathKind::Layout => return Ok(Location::Layout { path: path.into(), selector }),
         PathKind::Archive => return Ok(Location::Archive { path: path.into(), selector, form: ArchiveForm::Any }),
@@ -373,6 +374,13 @@ fn plain(argument: &str, kind: &dyn Fn(&Path) -> PathKind) -> Result<Location, R
         return Err(error);
     }
     registry(argument)
+}
+
+/// Whether this is an archive's file name and a selector: `app.tar:v1`. A registry's `host.example/app.tar:v1` is not.
+fn has_file_before_colon(argument: &str, kind: &dyn Fn(&Path) -> PathKind) -> bool {
+    argument.split_once(':').is_some_and(|(path, _)| {
+        is_path_like(path) && (!path.contains('/') || kind(Path::new(path)) != PathKind::Missing)
+    })
 }
 
 /// Whether an argument can only be meant as a path.

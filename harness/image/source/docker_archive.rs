@@ -117,7 +117,7 @@ impl DockerArchive {
         let mut known = HashMap::new();
         let mut layers = Vec::new();
         for (name, diff_id) in image.layers().iter().zip(diff_ids) {
-            let layer = describe(&files, name, diff_id, &mut known)
+            let layer = describe(&files, name, &diff_id, &mut known)
                 .map_err(|e| invalid(format!("its layer `{}` cannot be read: {e}", shown(name))))?;
             blobs.insert(layer.digest.clone(), name.clone());
             layers.push(layer);
@@ -152,7 +152,12 @@ impl DockerArchive {
 ///
 /// A compressed one, which the format does not foresee and some tools write, has
 /// another digest than its diff_id: it is read once for that.
-fn describe(files: &ArchiveFile, name: &str, diff_id: Digest, known: &mut HashMap<String, Layer>) -> io::Result<Layer> {
+fn describe(
+    files: &ArchiveFile,
+    name: &str,
+    diff_id: &Digest,
+    known: &mut HashMap<String, Layer>,
+) -> io::Result<Layer> {
     let plain = |size| Layer { media_type: media_type::DOCKER_LAYER, digest: diff_id.clone(), size };
     // What is missing or unusable is said when the layer is opened.
     let Ok(mut file) = files.open(name) else { return Ok(plain(0)) };
@@ -190,7 +195,7 @@ fn choose<'a>(images: &'a [SavedImage], selector: Option<&Selector>) -> Result<&
     let first = images.first().ok_or(ChoiceError::Empty)?;
     let found = match selector {
         None if images.iter().all(|i| i.config == first.config) => Some(first),
-        None => return Err(ChoiceError::Several { there: selectors(images) }),
+        None => return Err(ChoiceError::Several { images: images.len(), there: selectors(images) }),
         Some(Selector::Position(position)) => images.get(*position),
         Some(Selector::Digest(digest)) => images.iter().find(|i| digest_of_name(&i.config).as_ref() == Some(digest)),
         Some(Selector::Name(wanted)) => {

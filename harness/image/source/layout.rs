@@ -184,9 +184,9 @@ impl Place {
                 why: format!("{} has none of that name", self.name),
                 hint: self.choose_hint(&there),
             },
-            ChoiceError::Several { there } => SourceError::Invalid {
+            ChoiceError::Several { images, there } => SourceError::Invalid {
                 what: self.name.clone(),
-                why: format!("it has {} images, and none was chosen", there.len()),
+                why: format!("it has {images} images that this could mean, and none was chosen"),
                 hint: self.choose_hint(&there),
             },
         }

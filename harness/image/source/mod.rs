@@ -64,7 +64,8 @@ pub trait Source: Send + Sync {
     /// Opens a blob (or a manifest, by its media type) for one reading from start to end.
     ///
     /// An error in the middle, after all retries, comes as an [`std::io::Error`]
-    /// from the reader; its inner error ([`std::io::Error::get_ref`]) may be a [`SourceError`]. A source that ends early without an error ends the reader
+    /// from the reader; its inner error ([`std::io::Error::get_ref`]) may be a
+    /// [`SourceError`]. A source that ends early without an error ends the reader
     /// early: the caller compares the size.
     ///
     /// # Errors
@@ -94,16 +95,6 @@ pub trait Source: Send + Sync {
 /// nothing in them is a secret (no credentials, no signed URLs' queries).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// The name cannot name an image of this kind: a mistake of the caller's.
-    #[error("`{reference}` is no image reference: {why}")]
-    Reference {
-        /// The name, as it was given.
-        reference: String,
-        /// What is wrong with it.
-        why: String,
-        /// The next step.
-        hint: String,
-    },
     /// There is no such image, tag or file.
     #[error("{what} was not found: {why}")]
     NotFound {
@@ -168,8 +159,7 @@ impl SourceError {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Reference { hint, .. }
-            | Self::NotFound { hint, .. }
+            Self::NotFound { hint, .. }
             | Self::Unauthorized { hint, .. }
             | Self::Unreachable { hint, .. }
             | Self::Invalid { hint, .. } => Some(hint),

@@ -39,9 +39,7 @@ impl Default for SourceOptions {
 /// When a file or directory holds no usable image, or not the one that was chosen.
 pub fn open_image(location: &Location, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
     match location {
-        Location::Registry { name } => {
-            Ok(Box::new(RegistrySource::new(&name.to_string(), options.registry.clone())?))
-        }
+        Location::Registry { name } => Ok(Box::new(RegistrySource::new(name.clone(), options.registry.clone())?)),
         Location::Engine { image } => {
             let options = EngineOptions {
                 host: options.engine.clone(),

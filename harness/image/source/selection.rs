@@ -56,11 +56,11 @@ impl Entry {
         self.annotations.as_ref()?.get(key)?.as_deref().filter(|v| !v.is_empty())
     }
 
-    /// What the image is called: the short name that a selector would use, before the full one.
-    fn name(&self) -> Option<&str> {
-        self.annotation(REF_NAME).or_else(|| self.annotation(CONTAINERD_NAME))
+    fn first_name(&self) -> Option<&str> {
+        self.names().next()
     }
 
+    /// What the image is called: the short name, then the full one.
     fn names(&self) -> impl Iterator<Item = &str> {
         [self.annotation(REF_NAME), self.annotation(CONTAINERD_NAME)].into_iter().flatten()
     }
@@ -95,8 +95,8 @@ pub(super) enum ChoiceError {
     Empty,
     /// None is called so; what there is.
     NoSuch { wanted: String, there: Vec<String> },
-    /// Several are; what to choose from, as selectors.
-    Several { there: Vec<String> },
+    /// So many are; what to choose from, as selectors.
+    Several { images: usize, there: Vec<String> },
 }
 
 impl LayoutIndex {
@@ -133,8 +133,7 @@ impl LayoutIndex {
         let full = ImageName::parse(wanted).ok();
         let is_exact = |e: &Entry| e.names().any(|n| n == wanted);
         let is_same_name = |e: &Entry| full.is_some() && e.names().any(|n| ImageName::parse(n).ok() == full);
-        let has_tag =
-            |e: &Entry| e.names().filter_map(|n| ImageName::parse(n).ok()).any(|n| n.tag.as_deref() == Some(wanted));
+        let has_tag = |e: &Entry| e.names().any(|n| tag_of(n).as_deref() == Some(wanted));
         let tests: [&dyn Fn(&Entry) -> bool; 3] = [&is_exact, &is_same_name, &has_tag];
         for test in tests {
             let matching: Vec<&Entry> = self.entries().iter().filter(|e| test(e)).collect();
@@ -145,33 +144,55 @@ impl LayoutIndex {
             if matching.len() == self.entries().len() && matching.iter().all(|e| e.platform.is_some()) {
                 return Ok(Choice::Whole);
             }
-            return Err(ChoiceError::Several {
-                there: matching.iter().map(|e| format!("@{}", e.digest)).take(MAX_LISTED).collect(),
-            });
+            return Err(self.several(&matching));
         }
-        Err(ChoiceError::NoSuch { wanted: shown(wanted), there: self.selectors() })
+        Err(ChoiceError::NoSuch { wanted: shown(wanted), there: self.selectors(self.entries().iter()) })
     }
 
     fn choose_unnamed(&self, all: &[&Entry]) -> Result<Choice, ChoiceError> {
-        let names: BTreeSet<&str> = all.iter().filter_map(|e| e.name()).collect();
-        let named: Vec<&&Entry> = all.iter().filter(|e| e.name().is_some()).collect();
-        let uniform = names.is_empty() || names.len() == 1 && named.len() == all.len();
+        let named: Vec<&Entry> = all.iter().copied().filter(|e| e.first_name().is_some()).collect();
+        let names: BTreeSet<_> = named.iter().map(|e| e.names().collect::<Vec<_>>()).collect();
+        let uniform = named.is_empty() || names.len() == 1 && named.len() == all.len();
         if uniform && all.iter().any(|e| e.platform.is_some()) {
             return Ok(Choice::Whole);
         }
         // Beside the one image with a name there may be signatures and other referrers without one.
         match named.first() {
-            Some(first) if named.iter().all(|e| e.digest == first.digest) => Ok(Choice::Entry((**first).clone())),
-            _ => Err(ChoiceError::Several { there: self.selectors() }),
+            Some(first) if named.iter().all(|e| e.digest == first.digest) => Ok(Choice::Entry((*first).clone())),
+            _ => Err(self.several(all)),
         }
     }
 
-    /// What selects each of the images, as one would type it.
-    fn selectors(&self) -> Vec<String> {
-        let selector = |e: &Entry| e.name().map_or_else(|| format!("@{}", e.digest), shown);
-        let all: BTreeSet<String> = self.entries().iter().map(selector).collect();
-        all.into_iter().take(MAX_LISTED).collect()
+    fn several(&self, entries: &[&Entry]) -> ChoiceError {
+        let images = entries.iter().map(|e| &e.digest).collect::<BTreeSet<_>>().len();
+        ChoiceError::Several { images, there: self.selectors(entries.iter().copied()) }
     }
+
+    /// What selects each of the images, as one would type it: its name where no other image has that, or its digest.
+    fn selectors<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Vec<String> {
+        let is_its_own = |entry: &Entry, name: &str| {
+            self.entries().iter().all(|e| e.digest == entry.digest || e.names().all(|n| n != name))
+        };
+        let selector = |entry: &Entry| match entry.names().find(|name| is_its_own(entry, name)) {
+            Some(name) => shown(
+                &ImageName::parse(name)
+                    .ok()
+                    .filter(|_| has_repository(name))
+                    .map_or_else(|| name.to_owned(), |n| n.familiar()),
+            ),
+            None => format!("@{}", entry.digest),
+        };
+        entries.take(MAX_LISTED).map(selector).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// Whether a name is more than a tag: `app:1`, `registry.example/app`.
+fn has_repository(name: &str) -> bool {
+    name.contains(['/', ':'])
+}
+
+fn tag_of(name: &str) -> Option<String> {
+    ImageName::parse(name).ok().filter(|_| has_repository(name))?.tag
 }
 
 #[cfg(test)]
@@ -202,17 +223,17 @@ mod tests {
     }
 
     /// `N` for the entry of that digest, `whole`, `blob N`, or the error in short.
-    fn chosen(index: &LayoutIndex, selector: Option<Selector>) -> String {
+    fn chosen(index: &LayoutIndex, selector: Option<&Selector>) -> String {
         let number = |d: &Digest| u8::from_str_radix(&d.hex()[..2], 16).unwrap();
-        match index.choose(selector.as_ref()) {
+        match index.choose(selector) {
             Ok(Choice::Whole) => "whole".into(),
             Ok(Choice::Entry(entry)) => number(&entry.digest).to_string(),
             Ok(Choice::Blob(digest)) => format!("blob {}", number(&digest)),
             Err(ChoiceError::Empty) => "empty".into(),
             Err(ChoiceError::NoSuch { there, .. }) => format!("none of {}", there.join(" ")),
-            Err(ChoiceError::Several { there }) => {
+            Err(ChoiceError::Several { images, there }) => {
                 let short = |t: &String| if t.starts_with('@') { t[..10].to_owned() } else { t.clone() };
-                format!("several: {}", there.iter().map(short).collect::<Vec<_>>().join(" "))
+                format!("{images}: {}", there.iter().map(short).collect::<Vec<_>>().join(" "))
             }
         }
     }
@@ -224,13 +245,19 @@ mod tests {
     #[case("1 ref=v1", "1")]
     // Two tags of one image.
     #[case("1 ref=v1, 1 ref=v2", "1")]
-    #[case("1 ref=v1, 2 ref=v2", "several: v1 v2")]
-    #[case("1 ref=v1 amd64, 2 ref=v2 arm64", "several: v1 v2")]
+    #[case("1 ref=v1, 2 ref=v2", "2: v1 v2")]
+    #[case("1 ref=v1 amd64, 2 ref=v2 arm64", "2: v1 v2")]
     #[case("1 amd64, 2 arm64", "whole")]
     #[case("1 ref=v1 amd64, 2 ref=v1 arm64", "whole")]
     // A broken index is still the image, so that the rules see what is wrong with it.
     #[case("1 amd64, 2", "whole")]
-    #[case("1, 2", "several: @sha256:01 @sha256:02")]
+    #[case("1, 2", "2: @sha256:01 @sha256:02")]
+    #[case("1 ref=v1, 2 ref=v2, 1 ref=v3", "2: v1 v2 v3")]
+    // As `docker save app:1 other:1` has it.
+    #[case(
+        "1 containerd=docker.io/library/app:1 ref=1, 2 containerd=r.example/other:1 ref=1",
+        "2: app:1 r.example/other:1"
+    )]
     // A signature beside the image.
     #[case("1 ref=v1, 2", "1")]
     #[case("1 ref=v1 amd64, 2 arm64", "1")]
@@ -245,29 +272,41 @@ mod tests {
     #[case("1 containerd=docker.io/library/app:1, 2 ref=2", "1", "1")]
     #[case("1 containerd=docker.io/library/app:1, 2 ref=2", "docker.io/library/app:1", "1")]
     #[case("1 ref=registry.example/app:1, 2 ref=2", "registry.example/app:1", "1")]
+    #[case("1 ref=1, 2 ref=2", "latest", "none of 1 2")]
+    #[case(
+        "1 containerd=docker.io/library/app:1 ref=1, 2 containerd=r.example/other:1 ref=1",
+        "other:1",
+        "none of app:1 r.example/other:1"
+    )]
+    #[case("1 containerd=docker.io/library/app:1 ref=1, 2 containerd=r.example/other:1 ref=1", "app:1", "1")]
+    #[case(
+        "1 containerd=docker.io/library/app:1 ref=1, 2 containerd=r.example/other:1 ref=1",
+        "1",
+        "2: app:1 r.example/other:1"
+    )]
     // The exact name wins over one whose tag is the same.
     #[case("1 ref=registry.example/app:1, 2 ref=1", "1", "2")]
-    #[case("1 ref=a.example/app:1, 2 ref=b.example/app:1", "1", "several: @sha256:01 @sha256:02")]
+    #[case("1 ref=a.example/app:1, 2 ref=b.example/app:1", "1", "2: a.example/app:1 b.example/app:1")]
     #[case("1 ref=v1 amd64, 2 ref=v1 arm64", "v1", "whole")]
-    #[case("1 ref=v1, 2 ref=v1", "v1", "several: @sha256:01 @sha256:02")]
+    #[case("1 ref=v1, 2 ref=v1", "v1", "2: @sha256:01 @sha256:02")]
     #[case("1, 2 ref=v1", "x", "none of @sha256:0101010101010101010101010101010101010101010101010101010101010101 v1")]
     #[case("", "v1", "empty")]
     fn by_name(#[case] entries: &str, #[case] name: &str, #[case] expected: &str) {
-        assert_eq!(chosen(&index(entries), Some(Selector::Name(name.into()))), expected);
+        assert_eq!(chosen(&index(entries), Some(&Selector::Name(name.into()))), expected);
     }
 
     #[test]
     fn by_digest_and_position() {
         let index = index("1 ref=v1, 2 ref=v2");
-        assert_eq!(chosen(&index, Some(Selector::Digest(digest(2)))), "2");
-        assert_eq!(chosen(&index, Some(Selector::Digest(digest(3)))), "blob 3");
-        assert_eq!(chosen(&index, Some(Selector::Position(1))), "2");
-        assert_eq!(chosen(&index, Some(Selector::Position(2))), "none of @0 @1");
+        assert_eq!(chosen(&index, Some(&Selector::Digest(digest(2)))), "2");
+        assert_eq!(chosen(&index, Some(&Selector::Digest(digest(3)))), "blob 3");
+        assert_eq!(chosen(&index, Some(&Selector::Position(1))), "2");
+        assert_eq!(chosen(&index, Some(&Selector::Position(2))), "none of @0 @1");
     }
 
     #[test]
     fn a_name_with_control_characters_is_listed_escaped() {
         let index = index("1 ref=a\u{1b}[0m, 2 ref=b");
-        assert_eq!(chosen(&index, None), "several: a\\u{1b}[0m b");
+        assert_eq!(chosen(&index, None), "2: a\\u{1b}[0m b");
     }
 }

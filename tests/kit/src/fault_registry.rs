@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -180,6 +180,9 @@ struct Shared {
     script: Box<dyn Fn(&Request) -> Reply + Send + Sync>,
     requests: Mutex<Vec<Request>>,
     sent: AtomicU64,
+    /// How many connections are open.
+    open: Mutex<usize>,
+    closed: Condvar,
     stop: AtomicBool,
 }
 
@@ -202,6 +205,8 @@ impl FaultRegistry {
             script: Box::new(script),
             requests: Mutex::new(Vec::new()),
             sent: AtomicU64::new(0),
+            open: Mutex::new(0),
+            closed: Condvar::new(),
             stop: AtomicBool::new(false),
         });
         let served = Arc::clone(&shared);
@@ -219,6 +224,14 @@ impl FaultRegistry {
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the clients have left; whether they did so before a client that hangs would be given up.
+    #[must_use]
+    pub fn wait_until_left(&self) -> bool {
+        let open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.shared.closed.wait_timeout_while(open, IDLE, |open| *open > 0);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// How many bytes of bodies the operating system took from it so far.
@@ -246,8 +259,13 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         }
         let Ok(stream) = stream else { continue };
         let shared = Arc::clone(shared);
-        // A connection's end, however it comes, is the client's to judge.
-        thread::spawn(move || drop(serve(&stream, &shared)));
+        *shared.open.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        thread::spawn(move || {
+            // A connection's end, however it comes, is the client's to judge.
+            let _ = serve(&stream, &shared);
+            *shared.open.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+            shared.closed.notify_all();
+        });
     }
 }
 

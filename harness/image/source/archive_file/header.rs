@@ -38,6 +38,9 @@ impl Member {
     }
 }
 
+/// A member with its name, where that is one inside the archive.
+pub(super) type Named = (Option<Box<str>>, Member);
+
 /// What the headers before a member say of it.
 #[derive(Default)]
 struct Extended {
@@ -68,7 +71,7 @@ impl<'a> Headers<'a> {
     /// The next member, with its name where that is one inside the archive; `None` at the end.
     ///
     /// The end is the first block of zeros, or the end of the file.
-    pub(super) fn next(&mut self) -> Result<Option<(Option<Box<str>>, Member)>, TarError> {
+    pub(super) fn next(&mut self) -> Result<Option<Named>, TarError> {
         let mut extended = Extended::default();
         loop {
             let Some((at, header)) = self.header()? else { return Ok(None) };
@@ -131,13 +134,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    fn member(
-        &mut self,
-        header: &tar::Header,
-        kind: u8,
-        claimed: u64,
-        extended: Extended,
-    ) -> Result<(Option<Box<str>>, Member), TarError> {
+    fn member(&mut self, header: &tar::Header, kind: u8, claimed: u64, extended: Extended) -> Result<Named, TarError> {
         let raw_name = extended.name.unwrap_or_else(|| header.path_bytes().into_owned());
         let text = String::from_utf8(raw_name).ok();
         let link = || {

@@ -43,8 +43,8 @@ fn place() -> Place {
     Place { name: "archive app.tar".into(), address: Some("docker-archive:app.tar".into()) }
 }
 
-fn open(members: &[(&str, Vec<u8>)], selector: Option<Selector>) -> Result<DockerArchive, SourceError> {
-    DockerArchive::open(archive(members), place(), selector.as_ref())
+fn open(members: &[(&str, Vec<u8>)], selector: Option<&Selector>) -> Result<DockerArchive, SourceError> {
+    DockerArchive::open(archive(members), place(), selector)
 }
 
 fn bytes(source: &DockerArchive, digest: &str) -> Vec<u8> {
@@ -132,17 +132,20 @@ fn two_images() -> Vec<(&'static str, Vec<u8>)> {
 fn a_selector_takes_the_image_of_that_name(#[case] selector: Selector, #[case] image: usize) {
     let members = two_images();
     let manifest: serde_json::Value =
-        serde_json::from_slice(&open(&members, Some(selector)).unwrap().root().unwrap().bytes).unwrap();
+        serde_json::from_slice(&open(&members, Some(&selector)).unwrap().root().unwrap().bytes).unwrap();
     assert_eq!(manifest["config"]["digest"], Digest::of(&members[image].1).as_str());
 }
 
 #[test]
 fn several_images_and_no_selector_is_an_error_that_lists_them() {
     let error = open(&two_images(), None).map(drop).unwrap_err();
-    assert_eq!(error.to_string(), "archive app.tar is not usable: it has 3 images, and none was chosen");
+    assert_eq!(
+        error.to_string(),
+        "archive app.tar is not usable: it has 2 images that this could mean, and none was chosen"
+    );
     let there = "app:1, app:2, registry.example:5000/app:latest";
     assert_eq!(error.hint().unwrap(), format!("choose one of them, like `docker-archive:app.tar:app:1`: {there}"));
-    let error = open(&two_images(), Some(Selector::Name("app:3".into()))).map(drop).unwrap_err();
+    let error = open(&two_images(), Some(&Selector::Name("app:3".into()))).map(drop).unwrap_err();
     assert!(matches!(error, SourceError::NotFound { .. }), "{error}");
     assert!(error.hint().unwrap().ends_with(there));
 }

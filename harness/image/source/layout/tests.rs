@@ -34,9 +34,9 @@ impl Forged {
         self
     }
 
-    fn open(&self, selector: Option<Selector>) -> Result<Layout<Directory>, SourceError> {
+    fn open(&self, selector: Option<&Selector>) -> Result<Layout<Directory>, SourceError> {
         let place = Place { name: "OCI layout ./out".into(), address: Some("oci:./out".into()) };
-        Layout::open(Directory::new(self.path().into()), place, selector.as_ref(), None)
+        Layout::open(Directory::new(self.path().into()), place, selector, None)
     }
 }
 
@@ -104,14 +104,17 @@ fn a_selector_takes_the_image_of_that_tag_or_digest() {
         )
     };
     forged.index(&format!(r#"{{"manifests":[{},{}]}}"#, entry(&one, "v1"), entry(&two, "v2")));
-    let bytes = |selector| forged.open(Some(selector)).unwrap().root().unwrap().bytes;
+    let bytes = |selector| forged.open(Some(&selector)).unwrap().root().unwrap().bytes;
     assert_eq!(bytes(Selector::Name("v2".into())), b"two");
     assert_eq!(bytes(Selector::Digest(one)), b"one");
     assert_eq!(bytes(Selector::Digest(three)), b"three");
     let error = forged.open(None).map(drop).unwrap_err();
-    assert_eq!(error.to_string(), "OCI layout ./out is not usable: it has 2 images, and none was chosen");
+    assert_eq!(
+        error.to_string(),
+        "OCI layout ./out is not usable: it has 2 images that this could mean, and none was chosen"
+    );
     assert_eq!(error.hint(), Some("choose one of them, like `oci:./out:v1`: v1, v2"));
-    let error = forged.open(Some(Selector::Name("v3".into()))).map(drop).unwrap_err();
+    let error = forged.open(Some(&Selector::Name("v3".into()))).map(drop).unwrap_err();
     assert_eq!(error.to_string(), "the image `v3` was not found: OCI layout ./out has none of that name");
     assert!(error.hint().unwrap().ends_with(": v1, v2"));
 }

@@ -132,8 +132,8 @@ impl Authority {
     }
 
     async fn look_up(&self, address: &Address) -> Lookup {
-        let (environment, registry) = (self.environment.clone(), address.registry.clone());
-        let repository = address.repository.clone();
+        let (environment, registry) = (self.environment.clone(), address.registry().to_owned());
+        let repository = address.repository().to_owned();
         // Helpers are programs that may take their time.
         let search = tokio::task::spawn_blocking(move || look_up(&environment, &registry, &repository));
         search.await.unwrap_or_default()
@@ -148,11 +148,12 @@ fn refused(address: &Address, state: &MutexGuard<'_, State>, why: &str) -> Sourc
         None => "asked without credentials".to_owned(),
     };
     let problems: String = lookup.problems.iter().map(|problem| format!("; {problem}")).collect();
-    let host = address.login_host();
+    let host = address.registry();
     let hint = if lookup.found.is_some() {
         format!(
             "Check that the account may pull {}/{} and that the name is right; `docker login {host}` renews the credentials.",
-            address.registry, address.repository
+            host,
+            address.repository()
         )
     } else {
         format!(
@@ -262,7 +263,7 @@ impl Exchange<'_> {
     }
 
     fn request(&self, realm: &Url, credentials: Option<&Credentials>) -> Result<Request, SourceError> {
-        let scope = format!("repository:{}:pull", self.address.repository);
+        let scope = format!("repository:{}:pull", self.address.repository());
         let mut parameters = vec![("scope", scope.as_str())];
         if let Some(service) = self.service {
             parameters.push(("service", service));

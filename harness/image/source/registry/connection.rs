@@ -3,12 +3,12 @@
 //! Source: OCI distribution spec, sections "Pulling manifests" and "Pulling blobs".
 
 use super::super::{MAX_DOCUMENT_BYTES, SourceError};
+use super::RegistryOptions;
 use super::address::{Address, is_loopback};
 use super::authority::Authority;
 use super::refusal::{self, content_type, is_html};
 use super::retry::{Attempts, Failure, RetryPolicy, Trouble};
 use super::transport::{Answer, Pace, Request, Transport, spoke_tls};
-use super::{RegistryOptions, shorten};
 use crate::image::descriptor::{Descriptor, media_type};
 use crate::image::digest::Digest;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RANGE};
@@ -76,7 +76,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(address: Address, options: RegistryOptions) -> Self {
-        let loopback = is_loopback(&address.api_host);
+        let loopback = is_loopback(address.api_host());
         Self {
             transport: Transport::new(&options),
             tls: AtomicBool::new(!options.plain_http && !loopback),
@@ -98,7 +98,7 @@ impl Connection {
     }
 
     pub(super) fn attempts(&self) -> Attempts<'_> {
-        Attempts::new(&self.retry, &self.address.registry)
+        Attempts::new(&self.retry, self.address.registry())
     }
 
     pub(super) async fn problems(&self) -> Vec<String> {
@@ -159,16 +159,16 @@ impl Connection {
     }
 
     fn not_found(&self, why: &str) -> SourceError {
-        let Address { registry, repository, tag, digest, .. } = &self.address;
-        let hint = match (digest, tag) {
-            (Some(_), _) => format!(
-                "Check the digest, and that {repository} is the repository that it was pushed to: digests are deleted \
-                 with their last tag by some registries."
+        let (registry, repository) = (self.address.registry(), self.address.repository());
+        let hint = match self.address.digest() {
+            Some(_) => format!(
+                "Check the digest, and that {repository} on {registry} is where it was pushed to: some registries delete \
+                 a digest with its last tag."
             ),
-            (None, tag) => format!(
+            None => format!(
                 "Check the repository {repository} on {registry} and the tag `{}`: tags are case-sensitive, and it may \
                  not have been pushed yet.",
-                tag.as_deref().unwrap_or("latest")
+                self.address.tag()
             ),
         };
         SourceError::NotFound { what: self.address.to_string(), why: format!("the registry {why}"), hint }
@@ -225,7 +225,7 @@ impl Connection {
 
     fn path(&self, wanted: &Wanted) -> String {
         let kind = if wanted.manifest { "manifests" } else { "blobs" };
-        format!("{}/{kind}/{}", self.address.repository, wanted.digest)
+        format!("{}/{kind}/{}", self.address.repository(), wanted.digest)
     }
 
     /// What an answer means that is neither what was asked for nor a 404.
@@ -244,7 +244,7 @@ impl Connection {
 
     fn unexpected(&self, why: String) -> SourceError {
         SourceError::Invalid {
-            what: format!("registry {}", self.address.registry),
+            what: format!("registry {}", self.address.registry()),
             why: format!("it {why}"),
             hint: "Check the image's name; a proxy or a policy of the registry may also be the reason.".to_owned(),
         }
@@ -254,7 +254,7 @@ impl Connection {
     /// is what most of them speak, and needs no certificates.
     async fn exchange(&self, method: Method, path: &str, headers: &HeaderMap) -> Result<Answer, Failure> {
         match self.authorized(&method, path, headers).await {
-            Err(Failure::SpokeTls(_)) if !self.plain_http && is_loopback(&self.address.api_host) => {
+            Err(Failure::SpokeTls(_)) if !self.plain_http && is_loopback(self.address.api_host()) => {
                 self.tls.store(true, Ordering::Relaxed);
                 self.authorized(&method, path, headers).await
             }
@@ -285,7 +285,7 @@ impl Connection {
                 400 if here && url.scheme() == "http" => {
                     let body = refusal::body(&mut answer, &mut self.pace()).await;
                     if refusal::wants_tls(&body) {
-                        return Err(Failure::SpokeTls(spoke_tls(&self.address.registry)));
+                        return Err(Failure::SpokeTls(spoke_tls(self.address.registry())));
                     }
                     return Err(self.unexpected(refusal::tell(&answer, &body)).into());
                 }
@@ -296,9 +296,9 @@ impl Connection {
 
     fn url(&self, path: &str) -> Result<Url, SourceError> {
         let scheme = if self.tls.load(Ordering::Relaxed) { "https" } else { "http" };
-        Url::parse(&format!("{scheme}://{}/v2/{path}", self.address.api_host)).map_err(|error| SourceError::Reference {
-            reference: shorten(&self.address.to_string(), 200),
-            why: error.to_string(),
+        Url::parse(&format!("{scheme}://{}/v2/{path}", self.address.api_host())).map_err(|error| SourceError::Invalid {
+            what: self.address.to_string(),
+            why: format!("it makes no address: {error}"),
             hint: "Check the host name and the port.".to_owned(),
         })
     }

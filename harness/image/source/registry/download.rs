@@ -181,7 +181,7 @@ impl Download {
 
     fn wrong_range(&self, what: &str) -> SourceError {
         SourceError::Invalid {
-            what: format!("registry {}", self.connection.address.registry),
+            what: format!("registry {}", self.connection.address.registry()),
             why: format!("asked for {} from byte {} on, {what}", self.wanted.digest.short(), self.delivered),
             hint: "This is a fault of the registry, or of a proxy before it: try again, and tell who runs it."
                 .to_owned(),

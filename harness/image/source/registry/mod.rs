@@ -22,6 +22,7 @@ pub use retry::{RetryPolicy, Sleeper};
 
 use super::{Root, Source, SourceError};
 use crate::image::descriptor::Descriptor;
+use crate::image::reference::ImageName;
 use address::Address;
 use connection::{Connection, Wanted};
 use download::BlobReader;
@@ -78,16 +79,15 @@ pub struct RegistrySource {
 }
 
 impl RegistrySource {
-    /// Names an image; nothing is asked of the registry yet.
+    /// Names an image, whose digest wins over its tag; nothing is asked of the registry yet.
     ///
-    /// The reference is read as Docker reads it: `ubuntu` is `docker.io/library/ubuntu:latest`, and a digest wins over
-    /// a tag. Registries on this machine ([`is_loopback`]) are spoken to in plain HTTP, and in HTTPS where that is
+    /// Registries on this machine ([`is_loopback`]) are spoken to in plain HTTP, and in HTTPS where that is
     /// what they turn out to speak.
     ///
     /// # Errors
-    /// [`SourceError::Reference`] when it is no reference.
-    pub fn new(reference: &str, options: RegistryOptions) -> Result<Self, SourceError> {
-        let address = Address::parse(reference)?;
+    /// When the system gives no threads for it.
+    pub fn new(name: ImageName, options: RegistryOptions) -> Result<Self, SourceError> {
+        let address = Address::new(name);
         Ok(Self { connection: Arc::new(Connection::new(address, options)), executor: Arc::new(Executor::new()?) })
     }
 
@@ -106,7 +106,7 @@ impl Source for RegistrySource {
 
     fn root(&self) -> Result<Root, SourceError> {
         let (bytes, media_type) = self.executor.block_on(self.connection.root())?;
-        Ok(Root { bytes, media_type, digest: self.connection.address.digest.clone(), platform: None })
+        Ok(Root { bytes, media_type, digest: self.connection.address.digest().cloned(), platform: None })
     }
 
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {

@@ -41,13 +41,21 @@ fn options() -> (RegistryOptions, Delays) {
     (options, delays)
 }
 
+fn name(text: &str) -> ImageName {
+    ImageName::parse(text).unwrap()
+}
+
+fn open(image: &str, options: RegistryOptions) -> RegistrySource {
+    RegistrySource::new(name(image), options).unwrap()
+}
+
 fn serve(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> FaultRegistry {
     FaultRegistry::start(script).unwrap()
 }
 
 fn source(registry: &FaultRegistry) -> (RegistrySource, Delays) {
     let (options, delays) = options();
-    (RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap(), delays)
+    (open(&format!("{}/app:1", registry.host()), options), delays)
 }
 
 /// Opens a blob and reads it to its end.
@@ -62,7 +70,7 @@ fn read(source: &RegistrySource, descriptor: &Descriptor) -> Result<Vec<u8>, Str
 fn a_name_says_where_from_and_holds_the_digest() {
     let digest = Digest::of(b"x");
     let (options, _) = options();
-    let source = RegistrySource::new(&format!("ghcr.io/a/b:1@{digest}"), options).unwrap();
+    let source = open(&format!("ghcr.io/a/b:1@{digest}"), options);
     assert_eq!(source.name(), format!("registry ghcr.io/a/b:1@{digest}"));
 }
 
@@ -70,7 +78,7 @@ fn a_name_says_where_from_and_holds_the_digest() {
 fn a_registry_that_is_not_there_is_unreachable_and_named() {
     let host = serve(|_| Reply::status(500)).host();
     let (options, delays) = options();
-    let error = RegistrySource::new(&format!("{host}/app"), options).unwrap().root().unwrap_err();
+    let error = open(&format!("{host}/app"), options).root().unwrap_err();
     assert!(matches!(&error, SourceError::Unreachable { what, .. } if what.contains(&host)), "{error}");
     assert!(error.to_string().contains("tried 3 times"), "{error}");
     assert!(error.hint().unwrap().contains("--plain-http"), "{error:?}");
@@ -81,7 +89,7 @@ fn a_registry_that_is_not_there_is_unreachable_and_named() {
 fn https_asked_of_a_registry_that_speaks_http_names_the_flag() {
     let registry = serve(|_| Reply::ok("{}"));
     let (options, _) = options();
-    let connection = Connection::new(Address::parse(&format!("{}/app", registry.host())).unwrap(), options);
+    let connection = Connection::new(Address::new(name(&format!("{}/app", registry.host()))), options);
     connection.speak_tls();
     let error = Executor::new().unwrap().block_on(connection.root()).unwrap_err();
     assert!(error.to_string().contains("does not speak it"), "{error}");
@@ -94,7 +102,7 @@ fn plain_http_asked_of_a_registry_that_speaks_tls_names_the_flag() {
     let registry = serve(|_| Reply::raw(b"\x15\x03\x01\x00\x02\x02\x0a".as_slice()));
     let (options, _) = options();
     let options = RegistryOptions { plain_http: true, ..options };
-    let source = RegistrySource::new(&format!("{}/app", registry.host()), options).unwrap();
+    let source = open(&format!("{}/app", registry.host()), options);
     let error = source.root().unwrap_err();
     assert!(error.to_string().contains("speaks HTTPS"), "{error}");
     assert_eq!(error.hint(), Some("Leave out --plain-http."));
@@ -107,7 +115,7 @@ fn a_file_of_ca_certificates_without_any_is_named() {
     std::fs::write(&path, "nothing").unwrap();
     let (options, _) = options();
     let options = RegistryOptions { ca_cert: Some(path.clone()), ..options };
-    let error = RegistrySource::new("registry.invalid/app", options).unwrap().root().unwrap_err();
+    let error = open("registry.invalid/app", options).root().unwrap_err();
     assert!(error.to_string().contains(&path.display().to_string()), "{error}");
 }
 

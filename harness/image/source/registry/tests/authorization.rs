@@ -61,7 +61,7 @@ fn a_public_image_is_read_with_an_anonymous_token() {
 fn a_token_is_got_with_a_password() {
     let registry = with_tokens("Bearer t1");
     let (options, _directory) = logged_in(&registry.host(), password());
-    RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap().root().unwrap();
+    open(&format!("{}/app:1", registry.host()), options).root().unwrap();
     let sent: Vec<_> = registry.requests().iter().map(|r| r.header("authorization").map(ToOwned::to_owned)).collect();
     assert_eq!(sent, [None, Some(basic_header()), Some("Bearer t1".to_owned())]);
 }
@@ -111,7 +111,7 @@ fn an_identity_token_is_posted_and_not_shown() {
         _ => challenge(request),
     });
     let (options, _directory) = logged_in(&registry.host(), serde_json::json!({ "identitytoken": "re+fresh me" }));
-    let source = RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap();
+    let source = open(&format!("{}/app:1", registry.host()), options);
     source.root().unwrap();
     let body = &registry.requests()[1].body;
     assert_eq!(
@@ -132,7 +132,7 @@ fn basic_only(request: &Request) -> Reply {
 fn a_password_is_sent_where_the_registry_asks_for_it() {
     let registry = serve(basic_only);
     let (options, _directory) = logged_in(&registry.host(), password());
-    RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap().root().unwrap();
+    open(&format!("{}/app:1", registry.host()), options).root().unwrap();
     assert!(registry.requests()[0].header("authorization").is_none());
 }
 
@@ -146,7 +146,7 @@ fn a_refusal_says_who_asked_and_what_to_do(
 ) {
     let registry = serve(basic_only);
     let (options, _directory) = logged_in(&registry.host(), entry.unwrap_or_default());
-    let error = RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap().root().unwrap_err();
+    let error = open(&format!("{}/app:1", registry.host()), options).root().unwrap_err();
     assert!(matches!(error, SourceError::Unauthorized { .. }), "{error:?}");
     assert!(error.to_string().contains("who are you?") && error.to_string().contains(who), "{error}");
     assert!(error.hint().unwrap().contains(hint), "{error:?}");
@@ -173,7 +173,7 @@ fn nothing_secret_goes_along_a_redirect_to_another_port() {
         refusal => refusal,
     });
     let (options, _directory) = logged_in(&registry.host(), password());
-    let source = RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap();
+    let source = open(&format!("{}/app:1", registry.host()), options);
     assert_eq!(read(&source, &descriptor(b"{}")).unwrap(), b"{}");
     assert!(registry.requests()[1].header("authorization").is_some());
     assert_eq!(storage.requests()[0].header("authorization"), None);
@@ -195,7 +195,7 @@ fn nothing_secret_comes_back_from_another_port_either() {
         }
     });
     let (options, _directory) = logged_in(&registry.host(), password());
-    let source = RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap();
+    let source = open(&format!("{}/app:1", registry.host()), options);
     assert_eq!(source.root().unwrap().bytes, b"nothing");
 }
 
@@ -206,7 +206,7 @@ fn a_redirect_within_the_registry_keeps_the_authorization() {
         (_, reply) => reply,
     });
     let (options, _directory) = logged_in(&registry.host(), password());
-    let source = RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap();
+    let source = open(&format!("{}/app:1", registry.host()), options);
     assert_eq!(source.root().unwrap().bytes, b"{}");
 }
 
@@ -216,7 +216,7 @@ fn credentials_are_not_sent_to_a_token_server_in_the_clear() {
         Reply::status(401).header("WWW-Authenticate", "Bearer realm=\"http://registry.invalid/token\",service=\"x\"")
     });
     let (options, _directory) = logged_in(&registry.host(), password());
-    let error = RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap().root().unwrap_err();
+    let error = open(&format!("{}/app:1", registry.host()), options).root().unwrap_err();
     assert!(error.to_string().contains("registry.invalid speaks plain HTTP"), "{error}");
 }
 
@@ -266,7 +266,7 @@ fn a_broken_configuration_is_no_matter_for_a_public_image_and_named_for_a_privat
         CredentialEnvironment { docker_config: Some(directory.path().to_owned()), ..CredentialEnvironment::default() };
     let open = |registry: &FaultRegistry| {
         let options = RegistryOptions { credentials: credentials.clone(), ..options().0 };
-        RegistrySource::new(&format!("{}/app:1", registry.host()), options).unwrap()
+        open(&format!("{}/app:1", registry.host()), options)
     };
     let public = with_tokens("Bearer t1");
     let source = open(&public);

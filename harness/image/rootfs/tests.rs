@@ -1,0 +1,136 @@
+use super::*;
+use crate::image::digest::Digest;
+use rstest::rstest;
+
+/// A layer in shorthand: `d DIR`, `f FILE`, `x FILE` (executable), `l LINK TARGET`, `h LINK TARGET`,
+/// `w PATH` (whiteout), `o DIR` (opaque).
+fn layer(text: &str) -> LayerFacts {
+    let entry = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let bytes = |i: usize| words[i].as_bytes().into();
+        let (kind, mode) = match words[0] {
+            "d" => (EntryKind::Directory, 0o755),
+            "f" => (EntryKind::File(None), 0o644),
+            "x" => (EntryKind::File(Some(Box::new(Content::Text))), 0o755),
+            "l" => (EntryKind::Symlink(bytes(2)), 0o777),
+            "h" => (EntryKind::Hardlink(bytes(2)), 0o644),
+            "w" => (EntryKind::Whiteout, 0),
+            "o" => (EntryKind::Opaque, 0),
+            other => panic!("{other}"),
+        };
+        Entry { path: bytes(1), kind, mode }
+    };
+    let entries = text.split(',').map(str::trim).filter(|line| !line.is_empty()).map(entry).collect();
+    LayerFacts { diff_id: Digest::of(text.as_bytes()), bytes: 0, entries }
+}
+
+fn names(tree: &RootFs<'_>) -> String {
+    let name = |(path, node): (&[u8], &Node<'_>)| {
+        let mark = match node.kind {
+            NodeKind::Directory => "/",
+            NodeKind::Symlink(_) => "@",
+            NodeKind::File(_) | NodeKind::Special => "",
+        };
+        format!("{}{mark}", path.escape_ascii())
+    };
+    tree.iter().map(name).collect::<Vec<_>>().join(" ")
+}
+
+#[rstest]
+#[case::nothing(&[], "")]
+#[case::parents_are_made(&["f a/b/c"], "a/ a/b/ a/b/c")]
+#[case::a_whiteout_removes_below(&["d a, f a/b, f c", "w a"], "c")]
+#[case::a_whiteout_spares_neighbours(&["f a/b, f a-b, f a.b, f ab", "w a"], "a-b a.b ab")]
+#[case::a_whiteout_spares_its_own_layer(&["f a", "w a, f a"], "a")]
+#[case::its_place_in_the_layer_does_not_matter(&["f a", "f a, w a"], "a")]
+#[case::an_opaque_directory_hides_what_was_in_it(&["f a/b, f c", "d a, o a, f a/d"], "a/ a/d c")]
+#[case::an_opaque_root(&["f a/b, f c", "o , f d"], "d")]
+#[case::whiteout_of_nothing(&["f a", "w b"], "a")]
+#[case::whiteout_through_a_link(&["d usr/lib, l lib usr/lib, f usr/lib/x", "w lib/x"], "lib@ usr/ usr/lib/")]
+#[case::whiteout_of_a_link_keeps_its_target(&["d usr/lib, l lib usr/lib, f usr/lib/x", "w lib"], "usr/ usr/lib/ usr/lib/x")]
+#[case::files_go_through_linked_parents(&["d usr/lib, l lib usr/lib", "f lib/x"], "lib@ usr/ usr/lib/ usr/lib/x")]
+#[case::absolute_links_too(&["d usr/lib, l lib /usr/lib", "f lib/x"], "lib@ usr/ usr/lib/ usr/lib/x")]
+#[case::a_directory_replaces_a_link(&["d usr/lib, l lib usr/lib", "d lib, f lib/x"], "lib/ lib/x usr/ usr/lib/")]
+#[case::a_file_replaces_a_directory(&["f a/b", "f a"], "a")]
+#[case::a_directory_replaces_a_file(&["f a", "d a, f a/b"], "a/ a/b")]
+#[case::a_directory_keeps_its_content(&["f a/b", "d a"], "a/ a/b")]
+#[case::a_link_replaces_a_directory(&["f a/b, d c", "l a c, f a/d"], "a@ c/ c/d")]
+#[case::dangling_parents_are_made(&["l lib usr/lib, f lib/x"], "lib@ usr/ usr/lib/ usr/lib/x")]
+#[case::links_do_not_leave_the_root(&["l a ../../b, d b", "f a/c"], "a@ b/ b/c")]
+fn layers_are_applied_as_engines_do(#[case] layers: &[&str], #[case] expected: &str) {
+    let layers: Vec<LayerFacts> = layers
+        .iter()
+        .map(|text| if let Some(rest) = text.strip_prefix("o ,") {
+            let mut facts = layer(rest);
+            facts.entries.push(Entry { path: [].into(), kind: EntryKind::Opaque, mode: 0 });
+            facts
+        } else {
+            layer(text)
+        })
+        .collect();
+    let tree = RootFs::merge(layers.iter().enumerate());
+    assert_eq!(names(&tree), expected);
+    assert_eq!(tree.problems(), []);
+}
+
+#[rstest]
+#[case::hard_link_to_nothing(&["h a b"], 0, "points at `/b`: `/b` does not exist")]
+#[case::below_a_file(&["f a", "f a/b"], 1, "`/a` is not a directory")]
+#[case::below_a_loop(&["l a b, l b a, f a/c"], 0, "symbolic links")]
+fn what_no_engine_can_apply_is_a_problem(#[case] layers: &[&str], #[case] index: usize, #[case] why: &str) {
+    let layers: Vec<LayerFacts> = layers.iter().map(|text| layer(text)).collect();
+    let tree = RootFs::merge(layers.iter().enumerate());
+    assert_eq!(tree.problems().len(), 1);
+    assert_eq!(tree.problems()[0].layer, index);
+    assert!(tree.problems()[0].why.contains(why), "{}", tree.problems()[0].why);
+}
+
+#[test]
+fn a_hard_link_is_the_file_and_belongs_to_its_own_layer() {
+    let layers = [layer("x bin/busybox"), layer("h bin/sh bin/busybox, w bin/busybox")];
+    let tree = RootFs::merge(layers.iter().enumerate());
+    // The whiteout speaks of the layer below, and the link of what was there: engines link after they removed.
+    assert_eq!(tree.problems().len(), 1);
+    let layers = [layer("x bin/busybox"), layer("h bin/sh bin/busybox")];
+    let tree = RootFs::merge(layers.iter().enumerate());
+    let node = tree.get(b"bin/sh").unwrap();
+    assert_eq!((node.layer, node.mode), (1, 0o755));
+    assert_eq!(node.kind, tree.get(b"bin/busybox").unwrap().kind);
+}
+
+#[rstest]
+#[case("/bin/sh", "usr/bin/dash")]
+#[case("bin/../bin/sh", "usr/bin/dash")]
+#[case("/../../bin/sh", "usr/bin/dash")]
+#[case("//bin//./sh", "usr/bin/dash")]
+#[case("/etc/alternatives/sh", "usr/bin/dash")]
+#[case("/usr/bin", "usr/bin")]
+#[case("/", "")]
+#[case("/proc/..", "!`/proc` does not exist")]
+#[case("/usr/bin/none", "!`/usr/bin/none` does not exist")]
+#[case("/gone/x", "!`/nowhere` does not exist")]
+#[case("/usr/bin/dash/x", "!`/usr/bin/dash` is not a directory")]
+#[case("/loop", "!`/loop` leads through more than 40 symbolic links")]
+fn paths_are_followed_as_a_kernel_does(#[case] path: &str, #[case] expected: &str) {
+    let layers = [layer(
+        "d usr/bin, l bin usr/bin, x usr/bin/dash, l usr/bin/sh dash, l etc/alternatives/sh ../../bin/sh, \
+         l gone nowhere, l loop /pool, l pool loop",
+    )];
+    let tree = RootFs::merge(layers.iter().enumerate());
+    let found = match tree.lookup(path.as_bytes()) {
+        Ok((real, _)) => String::from_utf8(real).unwrap(),
+        Err(error) => format!("!{error}"),
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn children_are_the_direct_ones() {
+    let layers = [layer("f a/b/c, f a/d, f a-x, f ab")];
+    let tree = RootFs::merge(layers.iter().enumerate());
+    let of = |directory: &[u8]| -> Vec<String> {
+        tree.children(directory).map(|(path, _)| String::from_utf8(path.to_vec()).unwrap()).collect()
+    };
+    assert_eq!(of(b"a"), ["a/b", "a/d"]);
+    assert_eq!(of(b""), ["a", "a-x", "ab"]);
+}
