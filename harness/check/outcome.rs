@@ -151,7 +151,7 @@ fn checks(platform: &PlatformFacts, findings: &[Finding]) -> Vec<Check> {
         ("blob", blob_state(platform)),
         ("layer", layer_state(platform)),
         ("binary", binary_state(platform)),
-        ("run", (Status::Skipped, Some("it was not asked for".to_owned()))),
+        ("run", (Status::Skipped, Some("running is not part of this version".to_owned()))),
     ];
     let check = |(group, (status, reason)): (&'static str, (Status, Option<String>))| {
         let broken = of_group(group).count();
@@ -234,7 +234,7 @@ fn layer_state(platform: &PlatformFacts) -> State {
         layer.facts.is_none() || layer.faults.iter().any(|fault| !matches!(fault, Fault::Corrupt(_) | Fault::TooLarge(_)))
     });
     match broken {
-        Some(index) => (Status::Error, Some(format!("layer {index} is not what its descriptor says, see the findings"))),
+        Some(index) => (Status::Error, Some(format!("layer {index} could not be read to its end, see the findings"))),
         None => PASSED,
     }
 }

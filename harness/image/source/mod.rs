@@ -104,7 +104,7 @@ pub trait Source: Send + Sync {
 
 /// Why something could not be read from a source.
 ///
-/// `why` and `hint` are whole sentences' ends and sentences for a person;
+/// `why` and `hint` are fragments for a person, which follow a `: ` and a `; `;
 /// nothing in them is a secret (no credentials, no signed URLs' queries).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {

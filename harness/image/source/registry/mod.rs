@@ -19,6 +19,7 @@ mod transport;
 pub use address::is_loopback;
 pub use credentials::CredentialEnvironment;
 pub use retry::{RetryPolicy, Sleeper};
+pub use transport::check_ca_file;
 
 use super::{Root, Source, SourceError};
 use crate::image::descriptor::Descriptor;
