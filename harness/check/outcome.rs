@@ -36,7 +36,9 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
     findings.extend(identical::findings(&subjects));
     findings.extend(blob::of_image(facts));
     for (platform, rootfs) in facts.platforms.iter().zip(&rootfs).filter(|(platform, _)| platform.selected) {
-        findings.extend(blob::of_platform(platform, rootfs.as_ref()));
+        // What only a missing layer leaves dangling is no fault of the others.
+        let whole = rootfs.as_ref().filter(|_| platform.has_whole_rootfs());
+        findings.extend(blob::of_platform(platform, whole));
     }
     for subject in &subjects {
         findings.extend(binary::findings(subject, &subjects));
