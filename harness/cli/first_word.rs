@@ -121,6 +121,8 @@ mod tests {
     #[case(&["chekc"])]
     #[case(&["ghost", "nginx"])]
     #[case(&["helm", "alpine"])]
+    #[case(&["chef", "alpine"])]
+    #[case(&["chess", "alpine"])]
     #[case(&["hosts", "alpine"])]
     #[case(&["chekc:1", "alpine"])]
     #[case(&["team/chekc", "alpine"])]
