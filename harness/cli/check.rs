@@ -10,6 +10,7 @@ use crate::check::{self, Requirements};
 use crate::image::cache::Cache;
 use crate::image::examine::{self, ExamineError};
 use crate::image::layer::Limits;
+use crate::image::facts::LayerHow;
 use crate::image::reference::{EngineImage, ImageName, Location, PathKind, ReferenceError};
 use crate::image::source::registry::check_ca_file;
 use crate::image::source::{EngineOptions, EngineSource, SourceOptions, open_image};
@@ -31,12 +32,20 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
     let mut parts = Parts::default();
     for (reference, location) in &plan.images {
         let requirements =
-            Requirements { required: plan.required.clone(), exact: arguments.exact, baseline: baseline.clone() };
+            Requirements {
+                selected: plan.selection.platforms().to_vec(),
+                required: plan.required.clone(),
+                exact: arguments.exact,
+                baseline: baseline.clone(),
+            };
         let progress = Progress::new(arguments.quiet);
         let examined = plan.examine(location, &plan.selection, &progress, true);
         let warnings = progress.finish();
         if !arguments.quiet {
             warnings.iter().for_each(|warning| console::warn(warning, color));
+        }
+        if let (Ok(facts), false) = (&examined, arguments.quiet) {
+            facts.warnings.iter().for_each(|warning| console::warn(warning, color));
         }
         match examined {
             Ok(facts) => parts.add(&facts, reference, &requirements, arguments.verbose),
@@ -266,12 +275,11 @@ impl Parts {
 }
 
 fn layer_timing(layer: &LayerState) -> Timing {
-    let how = if layer.cached {
-        "from the cache"
-    } else if layer.facts.is_some() {
-        "read"
-    } else {
-        "not read to its end"
+    let how = match layer.how {
+        LayerHow::Cached => "from the cache",
+        LayerHow::Verified => "verified, the rest from the cache",
+        LayerHow::Read if layer.facts.is_some() => "read",
+        LayerHow::Read => "not read to its end",
     };
     let bytes = layer.facts.as_ref().map(|facts| facts.bytes);
     timing(&format!("layer {}", layer.descriptor.digest.short()), layer.took, bytes, Some(how))

@@ -119,6 +119,16 @@ impl Source for RegistrySource {
     fn probe(&self, descriptor: &Descriptor) -> Result<(), SourceError> {
         self.executor.block_on(self.connection.probe(&Wanted::new(descriptor)))
     }
+
+    // A registry finds blobs by their digest; what it once served under one is what it has under it.
+    fn seal(&self, _descriptor: &Descriptor) -> Option<String> {
+        let address = &self.connection.address;
+        Some(format!("registry {}/{}", address.registry(), address.repository()))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.executor.block_on(self.connection.problems())
+    }
 }
 
 /// A text from elsewhere as a message can show it: at most so many characters, and nothing that moves a terminal.
