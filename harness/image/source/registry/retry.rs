@@ -174,7 +174,7 @@ impl<'a> Attempts<'a> {
         let hint = match trouble.cause {
             // Neither TLS nor a proxy stands between this machine and itself.
             Cause::Connect if is_loopback(host) => {
-                "check the port, and that the registry runs on this machine (a container sees itself there)".to_owned()
+                "check the port, and that the registry runs on this very machine (in a container, that is the container)".to_owned()
             }
             Cause::Connect => {
                 "check the host name and the port, the network, and HTTPS_PROXY; a registry without TLS that is not on \
