@@ -45,14 +45,16 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
         reference.clone_into(&mut finding.image);
     }
     let platforms = facts.platforms.iter().zip(&rootfs);
-    let mut platforms: Vec<reports::Platform> =
-        platforms.map(|(platform, rootfs)| row(platform, rootfs.as_ref(), &findings)).collect();
-    if let Some(why) = &facts.one_platform {
-        let baseline = requirements.baseline.iter().flat_map(|(_, platforms)| platforms);
-        let wanted: Vec<Platform> = requirements.required.iter().chain(baseline).cloned().collect();
-        platforms.extend(manifest::absent(facts, &wanted).map(|platform| undecidable(platform, why)));
-        platforms.dedup_by(|a, b| a.platform == b.platform);
-    }
+    let mut platforms: Vec<reports::Platform> = platforms
+        .map(|(platform, rootfs)| {
+            let mut row = row(platform, rootfs.as_ref(), &findings);
+            if requirements.required.iter().any(|required| platform.platform.satisfies(required)) {
+                must_be_decided(&mut row);
+            }
+            row
+        })
+        .collect();
+    platforms.extend(absent(facts, requirements));
     let image = reports::Image {
         reference: reference.to_owned(),
         source: facts.source.clone(),
@@ -64,8 +66,37 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
     Checked { image, findings }
 }
 
-/// A platform that is wanted, and that this source cannot have: nobody can tell from here whether the image has it.
-fn undecidable(platform: &Platform, why: &str) -> reports::Platform {
+/// What is required and was not looked at is undecided, not passed over.
+fn must_be_decided(row: &mut reports::Platform) {
+    for check in row.checks.iter_mut().filter(|check| check.name == "manifest" && check.status == Status::Skipped) {
+        check.status = Status::Error;
+        let why = check.reason.take().unwrap_or_default();
+        check.reason = Some(format!("this platform is required and could not be checked: {why}"));
+    }
+}
+
+/// Rows for platforms that somebody asked for and that are not there.
+///
+/// A required platform that is missing is a finding, unless this source cannot
+/// have more than one platform: then nobody can tell from here.
+fn absent(facts: &ImageFacts, requirements: &Requirements) -> Vec<reports::Platform> {
+    let mut rows: Vec<reports::Platform> = Vec::new();
+    if let Some(why) = &facts.one_platform {
+        let baseline = requirements.baseline.iter().flat_map(|(_, platforms)| platforms);
+        let wanted: Vec<Platform> = requirements.required.iter().chain(baseline).cloned().collect();
+        rows.extend(manifest::absent(facts, &wanted).map(|platform| empty_row(platform, Status::Error, why)));
+    }
+    let has: Vec<String> = facts.platforms.iter().map(|platform| platform.platform.to_string()).collect();
+    let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+    let why = format!("it was asked for and is not in the image, which has {has}");
+    rows.extend(manifest::absent(facts, &requirements.selected).map(|platform| empty_row(platform, Status::Skipped, &why)));
+    rows.sort_by(|a, b| a.platform.cmp(&b.platform));
+    rows.dedup_by(|a, b| a.platform == b.platform);
+    rows
+}
+
+/// A platform of which there is nothing to look at.
+fn empty_row(platform: &Platform, status: Status, why: &str) -> reports::Platform {
     let check = |name: &str, status| Check { name: name.to_owned(), status, reason: Some(why.to_owned()) };
     let others = ["blob", "layer", "binary", "run"].map(|name| check(name, Status::Skipped));
     reports::Platform {
@@ -75,7 +106,7 @@ fn undecidable(platform: &Platform, why: &str) -> reports::Platform {
         binaries: 0,
         layers: 0,
         run: None,
-        checks: std::iter::once(check("manifest", Status::Error)).chain(others).collect(),
+        checks: std::iter::once(check("manifest", status)).chain(others).collect(),
     }
 }
 
@@ -120,7 +151,7 @@ fn checks(platform: &PlatformFacts, findings: &[Finding]) -> Vec<Check> {
         ("blob", blob_state(platform)),
         ("layer", layer_state(platform)),
         ("binary", binary_state(platform)),
-        ("run", (Status::Skipped, Some("it was not asked for".to_owned()))),
+        ("run", (Status::Skipped, Some("running is not part of this version".to_owned()))),
     ];
     let check = |(group, (status, reason)): (&'static str, (Status, Option<String>))| {
         let broken = of_group(group).count();
@@ -203,7 +234,7 @@ fn layer_state(platform: &PlatformFacts) -> State {
         layer.facts.is_none() || layer.faults.iter().any(|fault| !matches!(fault, Fault::Corrupt(_) | Fault::TooLarge(_)))
     });
     match broken {
-        Some(index) => (Status::Error, Some(format!("layer {index} is not what its descriptor says, see the findings"))),
+        Some(index) => (Status::Error, Some(format!("layer {index} could not be read to its end, see the findings"))),
         None => PASSED,
     }
 }

@@ -4,9 +4,9 @@ use super::cache::Cache;
 use super::descriptor::{Descriptor, media_type};
 use super::digest::Digest;
 use super::document::{self, Config, Document, Index, Manifest};
-use super::facts::{Attestation, ImageFacts, LayerState, PlatformFacts, UnknownEntry};
+use super::facts::{Attestation, ImageFacts, LayerHow, LayerState, PlatformFacts, UnknownEntry};
 use super::fetch::{self, Unread};
-use super::layer::{self, Fault, Limits};
+use super::layer::{self, Fault, LayerRead, Limits};
 use super::observe::{Event, Observer};
 use super::source::{Source, SourceError};
 use crate::platform::{Platform, Selection};
@@ -107,6 +107,7 @@ pub fn examine(
         media_type: root_type,
         is_index,
         one_platform: source.one_platform(),
+        warnings: source.warnings(),
         faults: reading.faults,
         unread: reading.unread,
         platforms: reading.platforms,
@@ -324,7 +325,7 @@ impl<'a> Reading<'a> {
             facts: None,
             faults: Vec::new(),
             unread: None,
-            cached: false,
+            how: LayerHow::Read,
             took: Duration::ZERO,
         };
         if let Err(unread) = self.fill(&mut state, observer) {
@@ -347,12 +348,20 @@ impl<'a> Reading<'a> {
             let why = format!("a layer has the media type `{}`, which is not supported", name.escape_debug());
             return Err(Unread::Fault(Fault::Invalid(why)));
         }
-        if let Some(facts) = self.options.cache.and_then(|cache| cache.load(descriptor)) {
+        let cached = self.options.cache.and_then(|cache| cache.load(descriptor));
+        if let Some(facts) = &cached {
+            facts.within(&self.options.limits).map_err(Unread::Fault)?;
+        }
+        // The seal comes first: what changes afterwards no longer fits it.
+        let seal = self.source.seal(descriptor);
+        if let (Some(facts), Some(cache), Some(seal)) = (&cached, self.options.cache, &seal)
+            && cache.is_sealed(descriptor, seal)
+        {
             // The content is known; that the blob is there is another matter.
             self.source.probe(descriptor)?;
             observer.observe(Event::LayerBytes(descriptor, descriptor.size));
-            state.cached = true;
-            state.facts = Some(Arc::new(facts));
+            state.how = LayerHow::Cached;
+            state.facts = Some(Arc::new(facts.clone()));
             return Ok(());
         }
         let blob = match &descriptor.data {
@@ -360,15 +369,24 @@ impl<'a> Reading<'a> {
             None => self.source.open(descriptor)?,
         };
         let progress = |n| observer.observe(Event::LayerBytes(descriptor, n));
-        let read = layer::read(descriptor, blob, &self.options.limits, &progress);
+        let read = match cached {
+            Some(facts) => {
+                state.how = LayerHow::Verified;
+                let read = layer::verify(descriptor, blob, &progress);
+                LayerRead { facts: Some(facts).filter(|_| read.faults.is_empty()), ..read }
+            }
+            None => layer::read(descriptor, blob, &self.options.limits, &progress),
+        };
         if let Some(why) = read.undecided {
             return Err(Unread::Undecided(why));
         }
-        if let (Some(cache), Some(facts), []) = (self.options.cache, &read.facts, read.faults.as_slice())
-            && let Err(error) = cache.store(descriptor, facts)
-        {
-            let why = format!("the cache in {} cannot be written: {error}", cache.directory().display());
-            observer.observe(Event::CacheUnusable(&why));
+        if let (Some(cache), Some(facts), []) = (self.options.cache, &read.facts, read.faults.as_slice()) {
+            let stored = if state.how == LayerHow::Read { cache.store(descriptor, facts) } else { Ok(()) };
+            let sealed = stored.and_then(|()| seal.map_or(Ok(()), |seal| cache.seal(descriptor, &seal)));
+            if let Err(error) = sealed {
+                let why = format!("the cache in {} cannot be written: {error}", cache.directory().display());
+                observer.observe(Event::CacheUnusable(&why));
+            }
         }
         state.faults = read.faults;
         state.facts = read.facts.map(Arc::new);

@@ -21,7 +21,7 @@ pub(in crate::check) enum Fit {
 /// What a piece of code is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::check) struct Code {
-    /// As a person reads it: `linux/amd64`, `386`, `BPF`, `a Windows program for amd64`.
+    /// As a person reads it: `linux/amd64`, `386`, `BPF`, `Windows on amd64`.
     pub(in crate::check) name: String,
     /// The architecture, where container platforms name it.
     pub(in crate::check) architecture: Option<&'static str>,
@@ -50,7 +50,7 @@ fn judge_elf(elf: &Elf, platform: &Platform) -> Fit {
     let machine = machine(elf);
     let architecture = machine.architecture().map(|row| row.name);
     if matches!(platform.os(), "windows" | "darwin" | "ios" | "wasip1" | "wasi" | "js") {
-        let name = format!("an ELF file for {machine}");
+        let name = format!("Unix (ELF) on {machine}");
         return Fit::Foreign(Code { name, architecture, same_os: false });
     }
     let Some(row) = platform.row() else { return Fit::Unknown };
@@ -75,7 +75,7 @@ fn judge_pe(pe: &Pe, platform: &Platform) -> Fit {
     let architecture = code.map(|row| row.name);
     let machine = architecture.map_or_else(|| format!("PE machine {:#06x}", pe.machine), str::to_owned);
     if platform.os() != "windows" {
-        let name = format!("a Windows file for {machine}");
+        let name = format!("Windows on {machine}");
         return Fit::Foreign(Code { name, architecture, same_os: false });
     }
     let Some(row) = platform.row() else { return Fit::Unknown };
@@ -96,7 +96,7 @@ fn judge_macho(macho: &MachO, platform: &Platform) -> Fit {
     let machine = if rows.is_empty() { "an unknown processor".to_owned() } else { rows.join(" and ") };
     let architecture = rows.first().copied();
     if !matches!(platform.os(), "darwin" | "ios") {
-        let name = format!("a macOS file for {machine}");
+        let name = format!("macOS on {machine}");
         return Fit::Foreign(Code { name, architecture, same_os: false });
     }
     if rows.contains(&platform.architecture()) {

@@ -1,8 +1,9 @@
 //! Why a foreign file may lie where it lies.
 //!
 //! Real images hold foreign code on purpose: cross toolchains, prebuilt modules
-//! for every platform, firmware, test data. Its place tells. The table is DESIGN's
-//! "foreign binaries"; each row has an example that was found in published images.
+//! for every platform, firmware, test data. Its place tells. Each row has an example
+//! that was found in published images; harness/README.md, "An explanation for a
+//! foreign file", says where a new one belongs.
 
 use super::judge::machine;
 use crate::binary::{Content, ElfKind};

@@ -9,7 +9,7 @@ mod guard;
 mod pass;
 mod sparse;
 
-pub use pass::{LayerRead, read};
+pub use pass::{LayerRead, read, verify};
 
 use super::digest::Digest;
 use crate::binary::Content;
@@ -56,6 +56,22 @@ pub struct LayerFacts {
     pub bytes: u64,
     /// What its archive holds, in the archive's order.
     pub entries: Vec<Entry>,
+}
+
+impl LayerFacts {
+    /// Whether a layer is within the limits: facts from the cache may be of a run that had others.
+    ///
+    /// # Errors
+    /// [`Fault::TooLarge`] where it is not.
+    pub fn within(&self, limits: &Limits) -> Result<(), Fault> {
+        if self.bytes > limits.bytes {
+            return Err(Fault::TooLarge(format!("it decompresses to more than {} bytes", limits.bytes)));
+        }
+        if self.entries.len() as u64 > limits.entries {
+            return Err(Fault::TooLarge(format!("it has more than {} entries", limits.entries)));
+        }
+        Ok(())
+    }
 }
 
 /// One entry of a layer's archive.

@@ -2,7 +2,7 @@
 
 use super::{Fault, LayerFacts, Limits, archive, decompress};
 use crate::image::descriptor::Descriptor;
-use crate::image::digest::{Algorithm, HashingReader};
+use crate::image::digest::{Algorithm, Digest, HashingReader};
 use std::io::{self, BufRead, BufReader, Read};
 
 /// Bytes that are decompressed and hashed at a time.
@@ -33,22 +33,43 @@ pub fn read(descriptor: &Descriptor, blob: Box<dyn Read + Send>, limits: &Limits
     if let Some(why) = tap.failure.or_else(|| drained.err().map(|e| e.to_string())) {
         return LayerRead { facts: None, faults: Vec::new(), undecided: Some(why) };
     }
-    let blob_fault = if bytes > descriptor.size {
-        Some(Fault::Size { observed: bytes, more: true })
-    } else if bytes < descriptor.size {
-        Some(Fault::Size { observed: bytes, more: false })
-    } else if digest != descriptor.digest {
-        Some(Fault::Digest { observed: digest })
-    } else {
-        None
-    };
     let (facts, layer_fault) = match unpacked {
         Ok(facts) => (Some(facts), None),
         Err(fault) => (None, Some(fault)),
     };
     // A blob with other bytes than it should have explains that it does not unpack.
-    let faults = blob_fault.or(layer_fault).into_iter().collect();
+    let faults = blob_fault(descriptor, digest, bytes).or(layer_fault).into_iter().collect();
     LayerRead { facts, faults, undecided: None }
+}
+
+/// Reads a blob only to compare its size and digest: what it holds is known.
+///
+/// The result has no facts.
+pub fn verify(descriptor: &Descriptor, blob: Box<dyn Read + Send>, progress: &dyn Fn(u64)) -> LayerRead {
+    let tap = Tap { inner: blob, left: descriptor.size.saturating_add(1), failure: None, progress };
+    let mut blocks =
+        BufReader::with_capacity(BLOCK_BYTES, HashingReader::new(tap, descriptor.digest.algorithm()));
+    let drained = drain(&mut blocks);
+    let (digest, bytes) = blocks.into_inner().finish();
+    match drained {
+        Err(error) => LayerRead { facts: None, faults: Vec::new(), undecided: Some(error.to_string()) },
+        Ok(()) => LayerRead {
+            facts: None,
+            faults: blob_fault(descriptor, digest, bytes).into_iter().collect(),
+            undecided: None,
+        },
+    }
+}
+
+/// How the bytes that were read differ from the descriptor.
+fn blob_fault(descriptor: &Descriptor, digest: Digest, bytes: u64) -> Option<Fault> {
+    if bytes != descriptor.size {
+        Some(Fault::Size { observed: bytes, more: bytes > descriptor.size })
+    } else if digest != descriptor.digest {
+        Some(Fault::Digest { observed: digest })
+    } else {
+        None
+    }
 }
 
 fn unpack(compressed: impl Read, limits: &Limits) -> Result<LayerFacts, Fault> {

@@ -141,8 +141,8 @@ impl Connection {
             return Err(Failure::Final(SourceError::Invalid {
                 what: format!("the manifest of {}", self.address),
                 why: "the answer is an HTML page (text/html)".to_owned(),
-                hint: "This address is no registry, or a proxy or login page answers for it: check the host name and \
-                       HTTPS_PROXY."
+                hint: "this address is no registry, or a proxy or login page answers for it: check the host name and \
+                       HTTPS_PROXY"
                     .to_owned(),
             }));
         }
@@ -153,7 +153,7 @@ impl Connection {
         SourceError::Invalid {
             what: format!("the manifest of {}", self.address),
             why: format!("it has {size}, and at most {MAX_DOCUMENT_BYTES} bytes are read"),
-            hint: "No builder makes such manifests, and registries refuse them: check what was pushed there."
+            hint: "no builder makes such manifests, and registries refuse them: check what was pushed there"
                 .to_owned(),
         }
     }
@@ -162,12 +162,12 @@ impl Connection {
         let (registry, repository) = (self.address.registry(), self.address.repository());
         let hint = match self.address.digest() {
             Some(_) => format!(
-                "Check the digest, and that {repository} on {registry} is where it was pushed to: some registries delete \
-                 a digest with its last tag."
+                "check the digest, and that {repository} on {registry} is where it was pushed to: some registries delete \
+                 a digest with its last tag"
             ),
             None => format!(
-                "Check the repository {repository} on {registry} and the tag `{}`: tags are case-sensitive, and it may \
-                 not have been pushed yet.",
+                "check the repository {repository} on {registry} and the tag `{}`: tags are case-sensitive, and it may \
+                 not have been pushed yet",
                 self.address.tag()
             ),
         };
@@ -246,7 +246,7 @@ impl Connection {
         SourceError::Invalid {
             what: format!("registry {}", self.address.registry()),
             why: format!("it {why}"),
-            hint: "Check the image's name; a proxy or a policy of the registry may also be the reason.".to_owned(),
+            hint: "check the image's name; a proxy or a policy of the registry may also be the reason".to_owned(),
         }
     }
 
@@ -299,7 +299,7 @@ impl Connection {
         Url::parse(&format!("{scheme}://{}/v2/{path}", self.address.api_host())).map_err(|error| SourceError::Invalid {
             what: self.address.to_string(),
             why: format!("it makes no address: {error}"),
-            hint: "Check the host name and the port.".to_owned(),
+            hint: "check the host name and the port".to_owned(),
         })
     }
 }

@@ -1,0 +1,1 @@
+//! The direction of the imports between the rooms.
