@@ -38,7 +38,9 @@ impl Check {
     pub(crate) fn run(&self) -> Outcome {
         let home = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mpcheck"));
-        for name in ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_DEFAULT_PLATFORM", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"] {
+        for name in
+            ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_DEFAULT_PLATFORM", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"]
+        {
             command.env_remove(name);
         }
         command.env("HOME", home.path()).env("XDG_CACHE_HOME", home.path().join("cache"));
@@ -79,6 +81,13 @@ impl Outcome {
         self.report["images"][0]["platforms"].as_array().cloned().unwrap_or_default()
     }
 
+    /// All that a person is told, the reasons in the report among it.
+    pub(crate) fn said(&self) -> String {
+        let mut words = self.stderr.clone();
+        collect(&self.report, &mut words);
+        words
+    }
+
     /// Everything for the message of a failed assertion.
     pub(crate) fn all(&self) -> String {
         format!("exit {}\n{}\n{:#}", self.code, self.stderr, self.report)
@@ -110,10 +119,15 @@ pub(crate) fn comparable(report: &Value) -> Value {
     report
 }
 
-/// The same without what a place changes that keeps layers uncompressed and no manifest: digests, and the platform as
-/// the index spelt it.
-pub(crate) fn comparable_without_digests(report: &Value) -> Value {
+/// The same of one platform, without what a place changes that keeps layers uncompressed and no manifest: digests, and
+/// the platform as the index spelt it.
+pub(crate) fn comparable_platform(report: &Value, platform: &str) -> Value {
     let mut report = comparable(report);
+    let of_this = |value: &Value| value["platform"] == platform;
+    for image in report["images"].as_array_mut().into_iter().flatten() {
+        image["platforms"].as_array_mut().unwrap().retain(of_this);
+    }
+    report["findings"].as_array_mut().unwrap().retain(of_this);
     for image in report["images"].as_array_mut().into_iter().flatten() {
         remove(image, "digest");
         remove(image, "media_type");
@@ -126,6 +140,15 @@ pub(crate) fn comparable_without_digests(report: &Value) -> Value {
         remove(finding, "layer");
     }
     report
+}
+
+fn collect(value: &Value, words: &mut String) {
+    match value {
+        Value::String(text) => words.extend([text, "\n"]),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, words)),
+        Value::Object(members) => members.values().for_each(|value| collect(value, words)),
+        _ => {}
+    }
 }
 
 fn remove(object: &mut Value, key: &str) {

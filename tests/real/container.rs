@@ -23,7 +23,11 @@ impl ContainerRegistry {
             done(script("registry-image.sh").args([&classic(), "mpcheck-registry:1"]));
         });
         // testcontainers finds its engine by this, which run.sh sets.
-        assert_eq!(std::env::var("DOCKER_HOST").ok(), Some(classic()), "DOCKER_HOST is not the tests' engine: run `make test`");
+        assert_eq!(
+            std::env::var("DOCKER_HOST").ok(),
+            Some(classic()),
+            "DOCKER_HOST is not the tests' engine: run `make test`"
+        );
         let runtime = Runtime::new().unwrap();
         let image = GenericImage::new("mpcheck-registry", "1")
             .with_exposed_port(PORT.tcp())
