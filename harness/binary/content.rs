@@ -1,6 +1,6 @@
 //! The kinds of content that matter to a checker of programs.
 
-use super::{Elf, MachO, Pe, Script};
+use super::{Elf, Interpreter, MachO, Pe, Script};
 use serde::{Deserialize, Serialize};
 
 /// What a regular file holds.
@@ -101,6 +101,19 @@ impl Content {
     #[must_use]
     pub const fn is_machine_code(&self) -> bool {
         matches!(self, Self::Elf(_) | Self::Pe(_) | Self::MachO(_))
+    }
+
+    /// How many bytes of the file's own text are kept: an interpreter's path, a first line.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Elf(elf) => match &elf.interpreter {
+                Interpreter::Path(path) => path.len(),
+                Interpreter::None | Interpreter::Broken(_) | Interpreter::Unknown => 0,
+            },
+            Self::Script(script) => script.interpreter.len() + script.argument.as_ref().map_or(0, Vec::len),
+            _ => 0,
+        }
     }
 
     /// Equal for equal files of machine code; `None` for everything else.

@@ -182,8 +182,12 @@ impl ElfScan {
     fn follow_table(&mut self, head: &[u8]) {
         let (None, Some(table), Ok(start)) = (&self.segments, self.table.complete(), &self.start) else { return };
         let segments = start.segments(table);
-        if let Ok(elf::Segments { interpreter: Some(range), .. }) = &segments {
-            self.interpreter = Window::open(range.clone(), head);
+        if let (Ok(elf::Segments { interpreter: Some(range), .. }), Window::Wanted { range: of_table, .. }) =
+            (&segments, &self.table)
+        {
+            // What lies between the head and the end of the table has gone by, or has not,
+            // as the bytes came; it must not depend on that.
+            self.interpreter = Window::open(range.clone(), head).after(of_table.end);
         }
         self.segments = Some(segments);
     }
@@ -246,6 +250,17 @@ impl Window {
         kept.extend_from_slice(chunk.get(from..to).unwrap_or_default());
     }
 
+    /// The same, if nothing of it that is still to come lies before a position.
+    fn after(self, position: u64) -> Self {
+        match self {
+            Self::Wanted { range, kept } => {
+                let next = range.start + kept.len() as u64;
+                if next < range.end && next < position { Self::Missed } else { Self::Wanted { range, kept } }
+            }
+            other => other,
+        }
+    }
+
     fn complete(&self) -> Option<&[u8]> {
         match self {
             Self::Wanted { range, kept } if kept.len() as u64 == range.end - range.start => Some(kept),
@@ -302,9 +317,15 @@ mod tests {
         assert_eq!((elf.machine, elf.bits(), elf.kind), (183, 64, ElfKind::Shared));
     }
 
-    #[test]
-    fn a_path_before_a_late_table_and_after_the_head_is_unknown_and_not_absent() {
-        let Content::Elf(elf) = scan(&elf(90_000, 50_000, 100_000), 4096) else { panic!("no ELF") };
+    #[rstest]
+    #[case::far_before(90_000, 50_000)]
+    #[case::just_before(90_000, 89_990)]
+    fn a_path_before_a_late_table_and_after_the_head_is_unknown_and_not_absent(
+        #[case] table: usize,
+        #[case] path: usize,
+        #[values(1, 4096, 1 << 20)] chunk: usize,
+    ) {
+        let Content::Elf(elf) = scan(&elf(table, path, 100_000), chunk) else { panic!("no ELF") };
         assert_eq!(elf.interpreter, Interpreter::Unknown);
     }
 

@@ -29,7 +29,7 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
         .iter()
         .zip(&rootfs)
         .filter_map(|(platform, rootfs)| {
-            Some(Subject { platform, config: platform.config.as_ref().ok()?, rootfs: rootfs.as_ref()? })
+            Some(Subject::new(platform, platform.config.as_ref().ok()?, rootfs.as_ref()?))
         })
         .collect();
     let mut findings = manifest::findings(facts, requirements);
@@ -134,11 +134,11 @@ fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, findings: &[Findin
         binaries: binaries as u64,
         layers: platform.manifest.as_ref().map_or(0, |manifest| manifest.layers.len() as u64),
         run: None,
-        checks: checks(platform, findings),
+        checks: checks(platform, rootfs, findings),
     }
 }
 
-fn checks(platform: &PlatformFacts, findings: &[Finding]) -> Vec<Check> {
+fn checks(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, findings: &[Finding]) -> Vec<Check> {
     let name = platform.platform.to_string();
     let of_group = |group: &'static str| {
         let name = &name;
@@ -152,7 +152,7 @@ fn checks(platform: &PlatformFacts, findings: &[Finding]) -> Vec<Check> {
         ("manifest", document_state(platform)),
         ("blob", blob_state(platform)),
         ("layer", layer_state(platform)),
-        ("binary", binary_state(platform)),
+        ("binary", binary_state(platform, rootfs)),
         ("run", (Status::Skipped, Some("running is not part of this version".to_owned()))),
     ];
     let check = |(group, (status, reason)): (&'static str, (Status, Option<String>))| {
@@ -241,13 +241,17 @@ fn layer_state(platform: &PlatformFacts) -> State {
     }
 }
 
-fn binary_state(platform: &PlatformFacts) -> State {
+fn binary_state(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>) -> State {
     let layers = layer_state(platform);
     if layers.0 != Status::Passed {
         return layers;
     }
     if platform.platform.row().is_none() {
         let why = format!("the architecture table does not know {}", platform.platform);
+        return (Status::Error, Some(why));
+    }
+    if rootfs.is_some_and(RootFs::is_exhausted) {
+        let why = "the root filesystem has more directories and symbolic links than are followed".to_owned();
         return (Status::Error, Some(why));
     }
     PASSED

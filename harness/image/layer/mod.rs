@@ -131,3 +131,6 @@ pub enum Fault {
     /// The document is not valid: why.
     Invalid(String),
 }
+
+#[cfg(test)]
+mod tests;
