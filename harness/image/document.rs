@@ -40,7 +40,7 @@ pub enum Document {
     /// An index or manifest list.
     Index(Index),
     /// The manifest of one image or artifact.
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
 }
 
 /// An index.
@@ -192,7 +192,7 @@ pub fn parse(bytes: &[u8], stated: Option<&str>) -> Result<Document, DocumentErr
             shortened(unknown)
         )));
     }
-    if is_index { index(raw, media_type).map(Document::Index) } else { manifest(raw, media_type).map(Document::Manifest) }
+    if is_index { index(raw, media_type).map(Document::Index) } else { manifest(raw, media_type).map(|manifest| Document::Manifest(Box::new(manifest))) }
 }
 
 fn is_schema1(t: &str) -> bool {

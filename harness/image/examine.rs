@@ -89,7 +89,7 @@ pub fn examine(
             let media_type = manifest.media_type.clone();
             let mut descriptor = Descriptor::new(&*media_type, digest.clone(), root.bytes.len() as u64);
             descriptor.platform = root.platform;
-            reading.single(descriptor, manifest)?;
+            reading.single(descriptor, *manifest)?;
             (media_type, false)
         }
         Err(error) => {
@@ -398,7 +398,7 @@ fn documents(source: &dyn Source, descriptor: &Descriptor) -> Documents {
     let invalid = |why: String| Unread::Fault(Fault::Invalid(why));
     let manifest = fetch::document(source, descriptor).and_then(|bytes| {
         match document::parse(&bytes, Some(&descriptor.media_type)) {
-            Ok(Document::Manifest(manifest)) => Ok(manifest),
+            Ok(Document::Manifest(manifest)) => Ok(*manifest),
             Ok(Document::Index(_)) => Err(invalid("it is listed as a manifest and is an index".to_owned())),
             Err(error) => Err(invalid(format!("the manifest {error}"))),
         }

@@ -28,9 +28,9 @@ pub(super) fn walk(reader: impl Read, limits: &Limits) -> Result<Vec<Entry>, Fau
     let allowance = Allowance::default();
     let mut archive = tar::Archive::new(Guard::new(reader, allowance.clone()));
     let mut walk = Walk { limits, entries: Vec::new(), name_bytes: 0, expanded_bytes: 0, chunk: vec![0; CHUNK_BYTES], head: Vec::new() };
-    let mut entries = archive.entries().map_err(|e| corrupt(&e))?;
+    let entries = archive.entries().map_err(|e| corrupt(&e))?;
     allowance.grant(MAX_EXTENSION_BYTES);
-    while let Some(entry) = entries.next() {
+    for entry in entries {
         let mut entry = entry.map_err(|e| corrupt(&e))?;
         let stored = if entry.header().entry_type().is_gnu_sparse() {
             entry.header().entry_size().map_err(|e| corrupt(&e))?

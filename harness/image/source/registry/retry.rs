@@ -11,7 +11,10 @@ use std::time::{Duration, SystemTime};
 
 /// How a task waits; tests put a recorder here, so that no test ever sleeps.
 #[derive(Clone)]
-pub struct Sleeper(Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>);
+pub struct Sleeper(Arc<dyn Fn(Duration) -> Asleep + Send + Sync>);
+
+/// A wait that ends by itself.
+type Asleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Sleeper {
     /// Waits for real.
