@@ -319,7 +319,7 @@ mod tests {
 
     #[rstest]
     #[case::far_before(90_000, 50_000)]
-    #[case::just_before(90_000, 89_990)]
+    #[case::just_before(90_000, 89_980)]
     fn a_path_before_a_late_table_and_after_the_head_is_unknown_and_not_absent(
         #[case] table: usize,
         #[case] path: usize,

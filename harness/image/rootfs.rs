@@ -11,17 +11,25 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How much looking up one tree may cost, in steps: one for each part of a path
-/// that is looked at, and one more for each 64 bytes of it.
+/// What one tree may cost.
 ///
-/// Names are bounded for each layer; what links make of them is not: a path may lead
-/// through 40 links of 2000 parts each, and a million entries through that path. An
-/// image with a million files takes some ten million steps.
-const MAX_STEPS: u64 = 200_000_000;
+/// Names are bounded for each layer; what links and missing parents make of them is not.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Steps of looking paths up: one for each part of a path, and one more for each 64
+    /// bytes of it. A path may lead through 40 links of 2000 parts each, and a million
+    /// entries through that path; an image with a million files takes some ten million steps.
+    steps: u64,
+    /// Bytes of paths that no entry spells out: parents that were not listed, and files
+    /// below links. Each entry could otherwise bring megabytes of them.
+    made_bytes: usize,
+}
 
-/// How many bytes of paths a tree may have that no entry spells out: parents that were
-/// not listed, and files below links. Each entry could otherwise bring megabytes of them.
-const MAX_MADE_BYTES: usize = 128 << 20;
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { steps: 60_000_000, made_bytes: 128 << 20 }
+    }
+}
 
 /// How many entries that cannot be applied are told one by one.
 const MAX_PROBLEMS: usize = 100;
@@ -40,6 +48,7 @@ pub struct RootFs<'a> {
     more_problems: Option<(usize, usize)>,
     made_bytes: usize,
     steps: AtomicU64,
+    bounds: Bounds,
 }
 
 /// One file of the tree.
@@ -111,7 +120,11 @@ impl<'a> RootFs<'a> {
     /// Applies layers in order, the lowest first.
     #[must_use]
     pub fn merge(layers: impl IntoIterator<Item = (usize, &'a LayerFacts)>) -> Self {
-        let mut tree = Self::default();
+        Self::merge_within(Bounds::default(), layers)
+    }
+
+    fn merge_within(bounds: Bounds, layers: impl IntoIterator<Item = (usize, &'a LayerFacts)>) -> Self {
+        let mut tree = Self { bounds, ..Self::default() };
         for (index, facts) in layers {
             tree.apply(index, &facts.entries);
         }
@@ -152,13 +165,14 @@ impl<'a> RootFs<'a> {
     /// Whether looking paths up in this tree was given up, so that what was not found may be there.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
-        self.made_bytes > MAX_MADE_BYTES || self.steps.load(Ordering::Relaxed) > MAX_STEPS
+        self.made_bytes > self.bounds.made_bytes || self.steps.load(Ordering::Relaxed) > self.bounds.steps
     }
 
     /// Counts the cost of looking at one path.
     fn step(&self, path: &[u8]) -> Result<(), LookupError> {
         let cost = 1 + path.len() as u64 / 64;
-        if self.steps.fetch_add(cost, Ordering::Relaxed) > MAX_STEPS { Err(LookupError::Exhausted) } else { Ok(()) }
+        let before = self.steps.fetch_add(cost, Ordering::Relaxed);
+        if before > self.bounds.steps { Err(LookupError::Exhausted) } else { Ok(()) }
     }
 
     /// Entries that could not be applied.
@@ -390,7 +404,7 @@ impl<'a> RootFs<'a> {
 
     fn insert_directory(&mut self, layer: usize, path: Vec<u8>) -> Result<(), LookupError> {
         self.made_bytes += path.len();
-        if self.made_bytes > MAX_MADE_BYTES {
+        if self.made_bytes > self.bounds.made_bytes {
             return Err(LookupError::Exhausted);
         }
         self.nodes.insert(Cow::Owned(path), Node { layer, mode: 0o755, kind: NodeKind::Directory });
