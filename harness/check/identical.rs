@@ -17,11 +17,10 @@ pub(super) fn findings(subjects: &[Subject<'_>]) -> Vec<Finding> {
     for (i, (subject, is_wrong)) in subjects.iter().zip(&wrong).enumerate() {
         for (other, other_is_wrong) in subjects.iter().zip(&wrong).take(i) {
             let (one, two) = (&other.platform.platform, &subject.platform.platform);
-            let shared = shared(other, subject);
             if (one.os(), one.architecture()) == (two.os(), two.architecture()) || !(*is_wrong || *other_is_wrong) {
                 continue;
             }
-            let Some(shared) = shared else { continue };
+            let Some(shared) = shared(other, subject) else { continue };
             let message = format!("{one} and {two} have the same content: {shared}");
             let hint = "one build was published for both: build each platform (`docker buildx build --platform`), and keep --platform=$BUILDPLATFORM and single-platform digests out of the last stage's FROM";
             // The one that is wrong is the one to be looked at.

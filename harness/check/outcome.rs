@@ -10,6 +10,7 @@ use crate::image::{ImageFacts, PlatformFacts};
 use crate::platform::Platform;
 use mpcheck_reports as reports;
 use mpcheck_reports::{Check, Finding, Severity, Status};
+use std::collections::BTreeMap;
 
 /// An image, checked.
 #[derive(Debug)]
@@ -44,9 +45,10 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
     for finding in &mut findings {
         reference.clone_into(&mut finding.image);
     }
+    let broken = Broken::of(&findings);
     let platforms = facts.platforms.iter().zip(&rootfs);
     let mut platforms: Vec<reports::Platform> =
-        platforms.map(|(platform, rootfs)| row(platform, rootfs.as_ref(), &findings)).collect();
+        platforms.map(|(platform, rootfs)| row(platform, rootfs.as_ref(), &broken)).collect();
     if let Some(why) = &facts.one_platform {
         let baseline = requirements.baseline.iter().flat_map(|(_, platforms)| platforms);
         let wanted: Vec<Platform> = requirements.required.iter().chain(baseline).cloned().collect();
@@ -91,7 +93,7 @@ fn undecided(facts: &ImageFacts) -> Option<String> {
     Some(format!("{} could not be read: {why}", digest.short()))
 }
 
-fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, findings: &[Finding]) -> reports::Platform {
+fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, broken: &Broken<'_>) -> reports::Platform {
     let is_binary = |kind: NodeKind<'_>| matches!(kind, NodeKind::File(Some(content)) if content.is_binary());
     let binaries = rootfs.map_or(0, |rootfs| rootfs.iter().filter(|(_, node)| is_binary(node.kind)).count());
     reports::Platform {
@@ -101,20 +103,28 @@ fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, findings: &[Findin
         binaries: binaries as u64,
         layers: platform.manifest.as_ref().map_or(0, |manifest| manifest.layers.len() as u64),
         run: None,
-        checks: checks(platform, findings),
+        checks: checks(platform, broken),
     }
 }
 
-fn checks(platform: &PlatformFacts, findings: &[Finding]) -> Vec<Check> {
+/// The errors of each check on each platform: how many, and what the first of them says.
+#[derive(Default)]
+struct Broken<'a>(BTreeMap<(&'a str, &'a str), (usize, &'a str)>);
+
+impl<'a> Broken<'a> {
+    /// Counts once, however many platforms a hostile index lists.
+    fn of(findings: &'a [Finding]) -> Self {
+        let mut broken = Self::default();
+        for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
+            let (Some(platform), Some((group, _))) = (&finding.platform, finding.rule.split_once('/')) else { continue };
+            broken.0.entry((platform, group)).or_insert((0, &finding.message)).0 += 1;
+        }
+        broken
+    }
+}
+
+fn checks(platform: &PlatformFacts, broken: &Broken<'_>) -> Vec<Check> {
     let name = platform.platform.to_string();
-    let of_group = |group: &'static str| {
-        let name = &name;
-        findings.iter().filter(move |finding| {
-            finding.platform.as_ref() == Some(name)
-                && finding.severity == Severity::Error
-                && finding.rule.split_once('/').is_some_and(|(g, _)| g == group)
-        })
-    };
     let states = [
         ("manifest", document_state(platform)),
         ("blob", blob_state(platform)),
@@ -123,11 +133,10 @@ fn checks(platform: &PlatformFacts, findings: &[Finding]) -> Vec<Check> {
         ("run", (Status::Skipped, Some("it was not asked for".to_owned()))),
     ];
     let check = |(group, (status, reason)): (&'static str, (Status, Option<String>))| {
-        let broken = of_group(group).count();
-        let (status, reason) = match broken {
-            0 => (status, reason),
-            1 => (Status::Failed, of_group(group).next().map(|finding| finding.message.clone())),
-            n => (Status::Failed, Some(format!("{n} errors"))),
+        let (status, reason) = match broken.0.get(&(name.as_str(), group)) {
+            None => (status, reason),
+            Some((1, message)) => (Status::Failed, Some((*message).to_owned())),
+            Some((n, _)) => (Status::Failed, Some(format!("{n} errors"))),
         };
         Check { name: group.to_owned(), status, reason }
     };

@@ -16,6 +16,9 @@ use crate::platform::{Platform, Selection};
 use mpcheck_reports::{self as reports, Finding, Report, Timing, Tool, Verdict};
 use std::time::{Duration, Instant, SystemTime};
 
+/// Docker's variable for what `--platform` says.
+const DEFAULT_PLATFORM: &str = "DOCKER_DEFAULT_PLATFORM";
+
 /// Checks everything that was named, prints the result and gives the exit code.
 pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failure> {
     let started = SystemTime::now();
@@ -70,8 +73,10 @@ impl Plan {
             Selection::parse(values.iter().map(String::as_str))
                 .map_err(|e| Failure::usage(format!("{option}: {e}")).hint("platforms are written os/architecture[/variant]: linux/arm64, linux/arm/v7"))
         };
+        // A variable that is set and empty is none, to Docker as well.
+        let is_unset = |value: &String| value.is_empty() && std::env::var_os(DEFAULT_PLATFORM).is_some_and(|v| v.is_empty());
         let selection =
-            if arguments.platform.is_empty() { Selection::all() } else { platforms("--platform", &arguments.platform)? };
+            if arguments.platform.iter().all(is_unset) { Selection::all() } else { platforms("--platform", &arguments.platform)? };
         let required = if arguments.require.is_empty() {
             Vec::new()
         } else {
@@ -104,7 +109,7 @@ impl Plan {
 
     /// Says what the environment changed, so that a narrowed check is no surprise.
     fn announce(&self, arguments: &CheckArguments, color: Color) {
-        let from_environment = std::env::var("DOCKER_DEFAULT_PLATFORM")
+        let from_environment = std::env::var(DEFAULT_PLATFORM)
             .is_ok_and(|value| !value.is_empty() && arguments.platform == [value.as_str()]);
         if from_environment && !arguments.quiet && !self.selection.is_all() {
             console::warn("only the platforms of DOCKER_DEFAULT_PLATFORM are checked; --platform all checks every one", color);

@@ -347,7 +347,9 @@ impl<'a> Reading<'a> {
             let why = format!("a layer has the media type `{}`, which is not supported", name.escape_debug());
             return Err(Unread::Fault(Fault::Invalid(why)));
         }
-        if let Some(facts) = self.options.cache.and_then(|cache| cache.load(descriptor)) {
+        let known = self.options.cache.and_then(|cache| cache.load(descriptor));
+        // Facts from before a limit was lowered: reading the layer again says which limit it exceeds.
+        if let Some(facts) = known.filter(|facts| self.options.limits.allow(facts)) {
             // The content is known; that the blob is there is another matter.
             self.source.probe(descriptor)?;
             observer.observe(Event::LayerBytes(descriptor, descriptor.size));

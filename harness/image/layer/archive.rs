@@ -87,11 +87,7 @@ impl Walk<'_> {
     }
 
     fn push(&mut self, entry: Entry) -> Result<(), Fault> {
-        let target = match &entry.kind {
-            EntryKind::Symlink(target) | EntryKind::Hardlink(target) => target.len(),
-            _ => 0,
-        };
-        self.name_bytes += (entry.path.len() + target) as u64;
+        self.name_bytes += entry.name_bytes() as u64;
         if self.entries.len() as u64 >= self.limits.entries {
             return Err(Fault::TooLarge(format!("it has more than {} entries", self.limits.entries)));
         }

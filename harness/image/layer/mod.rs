@@ -33,6 +33,13 @@ impl Limits {
     pub const ENTRIES: u64 = 1_000_000;
     /// 256 MiB of names.
     pub const NAME_BYTES: u64 = 256 << 20;
+
+    /// Whether a layer with these facts is within all of them.
+    #[must_use]
+    pub fn allow(&self, facts: &LayerFacts) -> bool {
+        let name_bytes: usize = facts.entries.iter().map(Entry::name_bytes).sum();
+        facts.bytes <= self.bytes && facts.entries.len() as u64 <= self.entries && name_bytes as u64 <= self.name_bytes
+    }
 }
 
 impl Default for Limits {
@@ -68,6 +75,18 @@ pub struct Entry {
     pub kind: EntryKind,
     /// The permission bits, with set-user-ID, set-group-ID and sticky.
     pub mode: u16,
+}
+
+impl Entry {
+    /// How many bytes its name and its link target have together.
+    #[must_use]
+    pub fn name_bytes(&self) -> usize {
+        let target = match &self.kind {
+            EntryKind::Symlink(target) | EntryKind::Hardlink(target) => target.len(),
+            _ => 0,
+        };
+        self.path.len() + target
+    }
 }
 
 /// What an entry of a layer is.

@@ -11,7 +11,7 @@ const BLOCK_BYTES: usize = 128 * 1024;
 /// What a pass over a layer found.
 #[derive(Debug)]
 pub struct LayerRead {
-    /// The facts; `None` where the layer could not be read to its end.
+    /// The facts; `None` where the layer could not be read to its end, or its bytes have another digest.
     pub facts: Option<LayerFacts>,
     /// How the blob differs from its descriptor, or is broken in itself.
     pub faults: Vec<Fault>,
@@ -33,16 +33,19 @@ pub fn read(descriptor: &Descriptor, blob: Box<dyn Read + Send>, limits: &Limits
     if let Some(why) = tap.failure.or_else(|| drained.err().map(|e| e.to_string())) {
         return LayerRead { facts: None, faults: Vec::new(), undecided: Some(why) };
     }
+    let is_its_own = digest == descriptor.digest;
     let blob_fault = if bytes > descriptor.size {
         Some(Fault::Size { observed: bytes, more: true })
     } else if bytes < descriptor.size {
         Some(Fault::Size { observed: bytes, more: false })
-    } else if digest != descriptor.digest {
+    } else if !is_its_own {
         Some(Fault::Digest { observed: digest })
     } else {
         None
     };
     let (facts, layer_fault) = match unpacked {
+        // Other bytes than the image's say nothing about the image, however well they unpack.
+        Ok(_) if !is_its_own => (None, None),
         Ok(facts) => (Some(facts), None),
         Err(fault) => (None, Some(fault)),
     };
