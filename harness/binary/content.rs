@@ -182,7 +182,8 @@ fn is_markup(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let opens = |opening: &[u8]| text.get(..opening.len()).is_some_and(|t| t.eq_ignore_ascii_case(opening));
     // What GitHub and others answer instead of the file, saved as the file.
-    let bare = [&b"not found"[..], b"404: not found", b"404 not found", b"403 forbidden", b"access denied", b"{\"message\":"];
+    let bare =
+        [&b"not found"[..], b"404: not found", b"404 not found", b"403 forbidden", b"access denied", b"{\"message\":"];
     OPENINGS.into_iter().any(opens) || (text.len() < 512 && bare.into_iter().any(opens))
 }
 

@@ -127,9 +127,7 @@ impl Scanner {
             self.leave_head();
         }
         let content = match self.state {
-            State::Head | State::Settled if self.head.starts_with(b"#!") => {
-                Content::Script(script::parse(&self.head))
-            }
+            State::Head | State::Settled if self.head.starts_with(b"#!") => Content::Script(script::parse(&self.head)),
             State::Head | State::Settled => sniff(&self.head),
             State::Whole(hash) => {
                 let fingerprint = Fingerprint(hash.digest128());
@@ -202,7 +200,8 @@ impl ElfScan {
         self.qemu = QEMU_FINDER.find(&self.tail).is_some() || QEMU_FINDER.find(chunk).is_some();
         if border.len() < chunk.len() {
             self.tail.clear();
-            self.tail.extend_from_slice(chunk.get(chunk.len().saturating_sub(QEMU_MARK.len() - 1)..).unwrap_or_default());
+            self.tail
+                .extend_from_slice(chunk.get(chunk.len().saturating_sub(QEMU_MARK.len() - 1)..).unwrap_or_default());
         } else {
             let excess = self.tail.len().saturating_sub(QEMU_MARK.len() - 1);
             self.tail.drain(..excess);

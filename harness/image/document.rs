@@ -192,7 +192,11 @@ pub fn parse(bytes: &[u8], stated: Option<&str>) -> Result<Document, DocumentErr
             shortened(unknown)
         )));
     }
-    if is_index { index(raw, media_type).map(Document::Index) } else { manifest(raw, media_type).map(|manifest| Document::Manifest(Box::new(manifest))) }
+    if is_index {
+        index(raw, media_type).map(Document::Index)
+    } else {
+        manifest(raw, media_type).map(|manifest| Document::Manifest(Box::new(manifest)))
+    }
 }
 
 fn is_schema1(t: &str) -> bool {
@@ -290,7 +294,9 @@ fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, DocumentError
         if start.is_empty() {
             DocumentError::Shape("it is empty".to_owned())
         } else if start.starts_with(b"<") {
-            DocumentError::Shape("it is an HTML or XML page, not JSON; a proxy or a login page may have answered".to_owned())
+            DocumentError::Shape(
+                "it is an HTML or XML page, not JSON; a proxy or a login page may have answered".to_owned(),
+            )
         } else {
             DocumentError::Shape(shortened(&e.to_string()))
         }
@@ -469,7 +475,8 @@ mod tests {
     fn the_platform_of_a_config_is_read() {
         let config = parse_config(br#"{"os":"windows","architecture":"amd64","variant":"v1","os.version":"10.0","os.features":["win32k"],"x":1}"#);
         let platform = config.unwrap().platform;
-        let fields = [platform.os, platform.architecture, platform.variant, platform.os_version, platform.os_features.join(",")];
+        let fields =
+            [platform.os, platform.architecture, platform.variant, platform.os_version, platform.os_features.join(",")];
         assert_eq!(fields, ["windows", "amd64", "v1", "10.0", "win32k"]);
     }
 }

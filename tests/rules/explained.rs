@@ -5,8 +5,8 @@ use crate::checked::Given;
 use mpcheck_kit::elf::{Elf, Kind};
 use mpcheck_kit::image::Image;
 use mpcheck_kit::layer::Layer;
-use mpcheck_kit::pe::{self, Pe};
 use mpcheck_kit::macho;
+use mpcheck_kit::pe::{self, Pe};
 use rstest::rstest;
 
 fn image(path: &str, bytes: impl AsRef<[u8]>) -> Image {
@@ -51,7 +51,10 @@ fn amd64() -> Vec<u8> {
 #[case::fsevents("srv/node_modules/fsevents/fsevents.node", macho::fat(&[macho::X86_64, macho::ARM64]), "its path names macOS")]
 fn the_place_explains(#[case] path: &str, #[case] bytes: Vec<u8>, #[case] why: &str) {
     let checked = Given::from(image(path, bytes)).check();
-    assert_eq!(crate::checked::lines(&checked.findings), [format!("note binary/foreign-architecture linux/arm64 /{path}")]);
+    assert_eq!(
+        crate::checked::lines(&checked.findings),
+        [format!("note binary/foreign-architecture linux/arm64 /{path}")]
+    );
     assert!(checked.findings[0].message.contains(why), "{}", checked.findings[0].message);
     assert_eq!(checked.findings[0].cause, None);
 }

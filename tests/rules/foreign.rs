@@ -5,8 +5,8 @@ use crate::checked::Given;
 use mpcheck_kit::elf::{Elf, Kind};
 use mpcheck_kit::image::Image;
 use mpcheck_kit::layer::Layer;
-use mpcheck_kit::{files, macho, pe};
 use mpcheck_kit::pe::Pe;
+use mpcheck_kit::{files, macho, pe};
 use rstest::rstest;
 
 const TOOL: &str = "error binary/foreign-architecture linux/arm64 /opt/tool";
@@ -105,8 +105,18 @@ rows! {
 #[rstest]
 fn each_architecture_is_at_home_only_at_home(
     #[values(
-        "linux/amd64", "linux/386", "linux/arm64", "linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/ppc64le",
-        "linux/s390x", "linux/riscv64", "linux/loong64", "linux/mips64le", "linux/mips64"
+        "linux/amd64",
+        "linux/386",
+        "linux/arm64",
+        "linux/arm/v5",
+        "linux/arm/v6",
+        "linux/arm/v7",
+        "linux/ppc64le",
+        "linux/s390x",
+        "linux/riscv64",
+        "linux/loong64",
+        "linux/mips64le",
+        "linux/mips64"
     )]
     platform: &str,
     #[values(Kind::Exec, Kind::Dyn)] kind: Kind,

@@ -65,7 +65,8 @@ fn files(count: usize) -> Layer {
     (0..count).fold(Layer::new(), |layer, n| layer.file(format!("f{n}"), 0o644, "x"))
 }
 
-const LONG: &str = "a-directory-with-a-name/of-more-than-one-hundred-bytes/that-does-not-fit/into-the-field-of-a-header/file";
+const LONG: &str =
+    "a-directory-with-a-name/of-more-than-one-hundred-bytes/that-does-not-fit/into-the-field-of-a-header/file";
 
 rows! {
     LAYER_DIFF_ID_MISMATCH {

@@ -34,9 +34,11 @@ fn shared(layer: Layer) -> Index {
 
 /// A library for each of two machines, in directories that name them.
 fn both() -> Layer {
-    Layer::new()
-        .file("opt/lib/x86_64-linux-gnu/liba.so", 0o644, Elf::library("amd64", "liba.so").build())
-        .file("opt/lib/aarch64-linux-gnu/liba.so", 0o644, Elf::library("arm64", "liba.so").build())
+    Layer::new().file("opt/lib/x86_64-linux-gnu/liba.so", 0o644, Elf::library("amd64", "liba.so").build()).file(
+        "opt/lib/aarch64-linux-gnu/liba.so",
+        0o644,
+        Elf::library("arm64", "liba.so").build(),
+    )
 }
 
 const BOTH: [&str; 2] = [

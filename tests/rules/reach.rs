@@ -97,7 +97,10 @@ fn linked() -> Image {
 fn a_program_is_reached_by(#[case] image: Image, #[case] way: &str) {
     let checked = Given::from(image).check();
     let errors: Vec<_> = checked.findings.iter().filter(|f| f.path.as_deref() == Some(TOOL)).collect();
-    assert_eq!(crate::checked::lines(&checked.findings), [format!("error binary/foreign-architecture linux/arm64 {TOOL}")]);
+    assert_eq!(
+        crate::checked::lines(&checked.findings),
+        [format!("error binary/foreign-architecture linux/arm64 {TOOL}")]
+    );
     assert_eq!(errors[0].reached_by.as_deref(), Some(way));
 }
 
@@ -121,7 +124,8 @@ fn a_program_is_not_reached_by(#[case] image: Image) {
 fn the_loader_of_a_foreign_program_is_not_its_own_finding() {
     let foreign = Elf::glibc("amd64").build();
     let loader = Layer::new().program("lib64/ld-linux-x86-64.so.2", Elf::library("amd64", "ld").build());
-    let image = Image::new("linux/arm64").layer(Layer::new().program("app", foreign)).layer(loader).entrypoint(&["/app"]);
+    let image =
+        Image::new("linux/arm64").layer(Layer::new().program("app", foreign)).layer(loader).entrypoint(&["/app"]);
     let checked = Given::from(image).check();
     let ways: Vec<_> = checked.findings.iter().map(|f| (f.path.as_deref(), f.reached_by.as_deref())).collect();
     assert_eq!(ways, [(Some("/app"), Some(r#"entrypoint ["/app"]"#)), (Some("/lib64/ld-linux-x86-64.so.2"), None)]);

@@ -69,7 +69,8 @@ pub(super) fn of(
 fn from_instruction(subject: &Subject<'_>, instruction: &str, code: &Code) -> Option<String> {
     let wrong = code.architecture.and_then(Architecture::by_name)?;
     let right = subject.platform.platform.row();
-    let names = |row: &'static Architecture, text: &str| place::names(crate::platform::Machine::Architecture(row), text);
+    let names =
+        |row: &'static Architecture, text: &str| place::names(crate::platform::Machine::Architecture(row), text);
     let word = instruction
         .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ';' | '(' | ')'))
         .find(|word| word.contains("://") && names(wrong, word) && !right.is_some_and(|row| names(row, word)))?;

@@ -10,9 +10,9 @@ mod start;
 mod starting;
 mod windows;
 
+use crate::binary::content::Fingerprint;
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
-use crate::binary::content::Fingerprint;
 use crate::image::rootfs::{NodeKind, RootFs};
 use mpcheck_reports::Finding;
 use reach::Reach;
@@ -69,6 +69,6 @@ pub(super) fn findings(subject: &Subject<'_>, all: &[Subject<'_>]) -> Vec<Findin
 pub(super) fn has_unexplained_foreign_code(subject: &Subject<'_>) -> bool {
     subject.rootfs.iter().any(|(path, node)| {
         foreign::foreign_code(subject, path, node)
-            .is_some_and(|(content, _)| place::explanation(path, content).is_none())
+            .is_some_and(|(content, _)| place::explanation(path, content, &subject.platform.platform).is_none())
     })
 }

@@ -27,7 +27,14 @@ const BLOCK: u64 = 512;
 pub(super) fn walk(reader: impl Read, limits: &Limits) -> Result<Vec<Entry>, Fault> {
     let allowance = Allowance::default();
     let mut archive = tar::Archive::new(Guard::new(reader, allowance.clone()));
-    let mut walk = Walk { limits, entries: Vec::new(), name_bytes: 0, expanded_bytes: 0, chunk: vec![0; CHUNK_BYTES], head: Vec::new() };
+    let mut walk = Walk {
+        limits,
+        entries: Vec::new(),
+        name_bytes: 0,
+        expanded_bytes: 0,
+        chunk: vec![0; CHUNK_BYTES],
+        head: Vec::new(),
+    };
     let entries = archive.entries().map_err(|e| corrupt(&e))?;
     allowance.grant(MAX_EXTENSION_BYTES);
     for entry in entries {
@@ -101,13 +108,7 @@ impl Walk<'_> {
     }
 
     fn push(&mut self, entry: Entry) -> Result<(), Fault> {
-        let target = match &entry.kind {
-            EntryKind::Symlink(target) | EntryKind::Hardlink(target) => target.len(),
-            // As long as the file wants: a program may name an interpreter of 4096 bytes.
-            EntryKind::File(Some(content)) => content.kept_bytes(),
-            _ => 0,
-        };
-        self.name_bytes += (entry.path.len() + target) as u64;
+        self.name_bytes += entry.name_bytes() as u64;
         if self.entries.len() as u64 >= self.limits.entries {
             return Err(Fault::TooLarge(format!("it has more than {} entries", self.limits.entries)));
         }

@@ -60,12 +60,14 @@ fn names(tree: &RootFs<'_>) -> String {
 fn layers_are_applied_as_engines_do(#[case] layers: &[&str], #[case] expected: &str) {
     let layers: Vec<LayerFacts> = layers
         .iter()
-        .map(|text| if let Some(rest) = text.strip_prefix("o ,") {
-            let mut facts = layer(rest);
-            facts.entries.push(Entry { path: [].into(), kind: EntryKind::Opaque, mode: 0 });
-            facts
-        } else {
-            layer(text)
+        .map(|text| {
+            if let Some(rest) = text.strip_prefix("o ,") {
+                let mut facts = layer(rest);
+                facts.entries.push(Entry { path: [].into(), kind: EntryKind::Opaque, mode: 0 });
+                facts
+            } else {
+                layer(text)
+            }
         })
         .collect();
     let tree = RootFs::merge(layers.iter().enumerate());
@@ -174,7 +176,8 @@ fn files_below_a_link_to_far_down_are_placed_within_bounds() {
 #[test]
 fn links_that_lead_through_each_other_are_followed_within_bounds() {
     // 39 links of 2000 parts each, and hard links that go through all of them.
-    let mut entries: Vec<Entry> = (1..39).map(|i| link(&format!("l{i}"), format!("{}l{}", "d/../".repeat(800), i - 1))).collect();
+    let mut entries: Vec<Entry> =
+        (1..39).map(|i| link(&format!("l{i}"), format!("{}l{}", "d/../".repeat(800), i - 1))).collect();
     entries.push(Entry { path: (*b"d").into(), kind: EntryKind::Directory, mode: 0o755 });
     entries.push(file("l0".to_owned()));
     for i in 0..1000 {
@@ -189,7 +192,11 @@ fn links_that_lead_through_each_other_are_followed_within_bounds() {
 
 #[test]
 fn what_cannot_be_placed_is_told_so_often_and_no_more() {
-    let entry = |i: usize| Entry { path: format!("h{i}").into_bytes().into(), kind: EntryKind::Hardlink((*b"none").into()), mode: 0o644 };
+    let entry = |i: usize| Entry {
+        path: format!("h{i}").into_bytes().into(),
+        kind: EntryKind::Hardlink((*b"none").into()),
+        mode: 0o644,
+    };
     let facts = facts((0..MAX_PROBLEMS + 7).map(entry).collect());
     let tree = RootFs::merge([(0, &facts)]);
     assert_eq!(tree.problems().len(), MAX_PROBLEMS + 1);
@@ -206,7 +213,8 @@ fn what_cannot_be_placed_is_told_so_often_and_no_more() {
 fn children_lie_directly_in_a_directory(#[case] directory: &str, #[case] expected: &str) {
     let facts = layer("f a/b/c/d, f a/b/d, f a/b-x, f a/b.y, f a/c/e, d a-b, f a.b/x, f b");
     let tree = RootFs::merge([(0, &facts)]);
-    let found: Vec<String> = tree.children(directory.as_bytes()).map(|(path, _)| path.escape_ascii().to_string()).collect();
+    let found: Vec<String> =
+        tree.children(directory.as_bytes()).map(|(path, _)| path.escape_ascii().to_string()).collect();
     assert_eq!(found.join(" "), expected);
 }
 

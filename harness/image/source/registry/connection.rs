@@ -153,8 +153,7 @@ impl Connection {
         SourceError::Invalid {
             what: format!("the manifest of {}", self.address),
             why: format!("it has {size}, and at most {MAX_DOCUMENT_BYTES} bytes are read"),
-            hint: "no builder makes such manifests, and registries refuse them: check what was pushed there"
-                .to_owned(),
+            hint: "no builder makes such manifests, and registries refuse them: check what was pushed there".to_owned(),
         }
     }
 
