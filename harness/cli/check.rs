@@ -19,9 +19,6 @@ use crate::platform::{Platform, Selection};
 use mpcheck_reports::{self as reports, Finding, Report, Timing, Tool, Verdict};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Docker's variable for what `--platform` says.
-const DEFAULT_PLATFORM: &str = "DOCKER_DEFAULT_PLATFORM";
-
 /// Checks everything that was named, prints the result and gives the exit code.
 pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failure> {
     let started = SystemTime::now();
