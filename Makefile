@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 PARTS := tests/parts
-SCRIPTS := $(wildcard $(PARTS)/*.sh) $(PARTS)/parts.bash .ci/run
+SCRIPTS := $(wildcard $(PARTS)/*.sh tests/*.sh tests/*/run.sh) $(PARTS)/parts.bash .ci/run
 
 .PHONY: help
 help: ## List the tasks
@@ -32,7 +32,7 @@ lint: ## Formatting, clippy, documentation, shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
-	shellcheck --external-sources $(SCRIPTS) tests/demo.sh tests/fuzz.sh
+	shellcheck --external-sources $(sort $(SCRIPTS))
 
 .PHONY: bench
 bench: build ## Measure against crane, skopeo and syft in one run (long: it builds large images)

@@ -11,7 +11,7 @@ use crate::image::rootfs::RootFs;
 use crate::image::{ImageFacts, PlatformFacts};
 use mpcheck_reports::Finding;
 
-const PUSH_AGAIN: &str = "push the image again from where it was built; if that does not help, the registry's storage is damaged";
+const PUSH_AGAIN: &str = "bring the image again from where it was built (push, save or copy it anew); if that does not help, what stores it is damaged";
 const REBUILD: &str = "build the image again; `mpcheck explain` of this rule tells how it happens";
 
 /// Findings about the root document and indexes below it.

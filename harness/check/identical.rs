@@ -3,7 +3,6 @@
 use super::binary::{Subject, has_unexplained_foreign_code};
 use super::draft::Draft;
 use super::rule;
-use crate::image::digest::Digest;
 use mpcheck_reports::Finding;
 
 /// Compares all platforms with each other.
@@ -38,9 +37,8 @@ fn shared(one: &Subject<'_>, two: &Subject<'_>) -> Option<String> {
     if one.platform.descriptor.digest == two.platform.descriptor.digest {
         return Some(format!("both are the manifest {}", one.platform.descriptor.digest.short()));
     }
-    let layers = |subject: &Subject<'_>| -> Vec<Digest> {
-        subject.platform.layers.iter().map(|layer| layer.descriptor.digest.clone()).collect()
-    };
-    let (first, second) = (layers(one), layers(two));
-    (!first.is_empty() && first == second).then(|| format!("all of their {} layers", first.len()))
+    let (first, second) = (&one.platform.layers, &two.platform.layers);
+    let same = first.len() == second.len()
+        && first.iter().zip(second).all(|(a, b)| a.descriptor.digest == b.descriptor.digest);
+    (!first.is_empty() && same).then(|| format!("all of their {} layers", first.len()))
 }

@@ -13,6 +13,8 @@ use mpcheck_reports::{Finding, Severity};
 /// What is required of an image's platforms.
 #[derive(Debug, Clone, Default)]
 pub struct Requirements {
+    /// Platforms that were asked for by name (`--platform`), whether the image has them or not.
+    pub selected: Vec<Platform>,
     /// Platforms that it must have.
     pub required: Vec<Platform>,
     /// Whether it may have no others.

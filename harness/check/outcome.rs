@@ -29,15 +29,15 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
         .platforms
         .iter()
         .zip(&rootfs)
-        .filter_map(|(platform, rootfs)| {
-            Some(Subject { platform, config: platform.config.as_ref().ok()?, rootfs: rootfs.as_ref()? })
-        })
+        .filter_map(|(platform, rootfs)| Some(Subject::new(platform, platform.config.as_ref().ok()?, rootfs.as_ref()?)))
         .collect();
     let mut findings = manifest::findings(facts, requirements);
     findings.extend(identical::findings(&subjects));
     findings.extend(blob::of_image(facts));
     for (platform, rootfs) in facts.platforms.iter().zip(&rootfs).filter(|(platform, _)| platform.selected) {
-        findings.extend(blob::of_platform(platform, rootfs.as_ref()));
+        // What only a missing layer leaves dangling is no fault of the others.
+        let whole = rootfs.as_ref().filter(|_| platform.has_whole_rootfs());
+        findings.extend(blob::of_platform(platform, whole));
     }
     for subject in &subjects {
         findings.extend(binary::findings(subject, &subjects));
@@ -47,14 +47,16 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
     }
     let broken = Broken::of(&findings);
     let platforms = facts.platforms.iter().zip(&rootfs);
-    let mut platforms: Vec<reports::Platform> =
-        platforms.map(|(platform, rootfs)| row(platform, rootfs.as_ref(), &broken)).collect();
-    if let Some(why) = &facts.one_platform {
-        let baseline = requirements.baseline.iter().flat_map(|(_, platforms)| platforms);
-        let wanted: Vec<Platform> = requirements.required.iter().chain(baseline).cloned().collect();
-        platforms.extend(manifest::absent(facts, &wanted).map(|platform| undecidable(platform, why)));
-        platforms.dedup_by(|a, b| a.platform == b.platform);
-    }
+    let mut platforms: Vec<reports::Platform> = platforms
+        .map(|(platform, rootfs)| {
+            let mut row = row(platform, rootfs.as_ref(), &broken);
+            if requirements.required.iter().any(|required| platform.platform.satisfies(required)) {
+                must_be_decided(&mut row);
+            }
+            row
+        })
+        .collect();
+    platforms.extend(absent(facts, requirements));
     let image = reports::Image {
         reference: reference.to_owned(),
         source: facts.source.clone(),
@@ -66,8 +68,39 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
     Checked { image, findings }
 }
 
-/// A platform that is wanted, and that this source cannot have: nobody can tell from here whether the image has it.
-fn undecidable(platform: &Platform, why: &str) -> reports::Platform {
+/// What is required and was not looked at is undecided, not passed over.
+fn must_be_decided(row: &mut reports::Platform) {
+    for check in row.checks.iter_mut().filter(|check| check.name == "manifest" && check.status == Status::Skipped) {
+        check.status = Status::Error;
+        let why = check.reason.take().unwrap_or_default();
+        check.reason = Some(format!("this platform is required and could not be checked: {why}"));
+    }
+}
+
+/// Rows for platforms that somebody asked for and that are not there.
+///
+/// A required platform that is missing is a finding, unless this source cannot
+/// have more than one platform: then nobody can tell from here.
+fn absent(facts: &ImageFacts, requirements: &Requirements) -> Vec<reports::Platform> {
+    let mut rows: Vec<reports::Platform> = Vec::new();
+    if let Some(why) = &facts.one_platform {
+        let baseline = requirements.baseline.iter().flat_map(|(_, platforms)| platforms);
+        let wanted: Vec<Platform> = requirements.required.iter().chain(baseline).cloned().collect();
+        rows.extend(manifest::absent(facts, &wanted).map(|platform| empty_row(platform, Status::Error, why)));
+    }
+    let has: Vec<String> = facts.platforms.iter().map(|platform| platform.platform.to_string()).collect();
+    let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+    let why = format!("it was asked for and is not in the image, which has {has}");
+    rows.extend(
+        manifest::absent(facts, &requirements.selected).map(|platform| empty_row(platform, Status::Skipped, &why)),
+    );
+    rows.sort_by(|a, b| a.platform.cmp(&b.platform));
+    rows.dedup_by(|a, b| a.platform == b.platform);
+    rows
+}
+
+/// A platform of which there is nothing to look at.
+fn empty_row(platform: &Platform, status: Status, why: &str) -> reports::Platform {
     let check = |name: &str, status| Check { name: name.to_owned(), status, reason: Some(why.to_owned()) };
     let others = ["blob", "layer", "binary", "run"].map(|name| check(name, Status::Skipped));
     reports::Platform {
@@ -77,7 +110,7 @@ fn undecidable(platform: &Platform, why: &str) -> reports::Platform {
         binaries: 0,
         layers: 0,
         run: None,
-        checks: std::iter::once(check("manifest", Status::Error)).chain(others).collect(),
+        checks: std::iter::once(check("manifest", status)).chain(others).collect(),
     }
 }
 
@@ -103,7 +136,7 @@ fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, broken: &Broken<'_
         binaries: binaries as u64,
         layers: platform.manifest.as_ref().map_or(0, |manifest| manifest.layers.len() as u64),
         run: None,
-        checks: checks(platform, broken),
+        checks: checks(platform, rootfs, broken),
     }
 }
 
@@ -116,21 +149,23 @@ impl<'a> Broken<'a> {
     fn of(findings: &'a [Finding]) -> Self {
         let mut broken = Self::default();
         for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
-            let (Some(platform), Some((group, _))) = (&finding.platform, finding.rule.split_once('/')) else { continue };
+            let (Some(platform), Some((group, _))) = (&finding.platform, finding.rule.split_once('/')) else {
+                continue;
+            };
             broken.0.entry((platform, group)).or_insert((0, &finding.message)).0 += 1;
         }
         broken
     }
 }
 
-fn checks(platform: &PlatformFacts, broken: &Broken<'_>) -> Vec<Check> {
+fn checks(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, broken: &Broken<'_>) -> Vec<Check> {
     let name = platform.platform.to_string();
     let states = [
         ("manifest", document_state(platform)),
         ("blob", blob_state(platform)),
         ("layer", layer_state(platform)),
-        ("binary", binary_state(platform)),
-        ("run", (Status::Skipped, Some("it was not asked for".to_owned()))),
+        ("binary", binary_state(platform, rootfs)),
+        ("run", (Status::Skipped, Some("running is not part of this version".to_owned()))),
     ];
     let check = |(group, (status, reason)): (&'static str, (Status, Option<String>))| {
         let (status, reason) = match broken.0.get(&(name.as_str(), group)) {
@@ -209,21 +244,26 @@ fn layer_state(platform: &PlatformFacts) -> State {
         return blobs;
     }
     let broken = platform.layers.iter().position(|layer| {
-        layer.facts.is_none() || layer.faults.iter().any(|fault| !matches!(fault, Fault::Corrupt(_) | Fault::TooLarge(_)))
+        layer.facts.is_none()
+            || layer.faults.iter().any(|fault| !matches!(fault, Fault::Corrupt(_) | Fault::TooLarge(_)))
     });
     match broken {
-        Some(index) => (Status::Error, Some(format!("layer {index} is not what its descriptor says, see the findings"))),
+        Some(index) => (Status::Error, Some(format!("layer {index} could not be read to its end, see the findings"))),
         None => PASSED,
     }
 }
 
-fn binary_state(platform: &PlatformFacts) -> State {
+fn binary_state(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>) -> State {
     let layers = layer_state(platform);
     if layers.0 != Status::Passed {
         return layers;
     }
     if platform.platform.row().is_none() {
         let why = format!("the architecture table does not know {}", platform.platform);
+        return (Status::Error, Some(why));
+    }
+    if rootfs.is_some_and(RootFs::is_exhausted) {
+        let why = "the root filesystem has more directories and symbolic links than are followed".to_owned();
         return (Status::Error, Some(why));
     }
     PASSED

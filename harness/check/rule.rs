@@ -146,9 +146,20 @@ pub fn explain(name: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.name == name)
 }
 
-/// The rule of this name, or the error that names the nearest one.
+/// The rule that is called so, in whatever case, or whose part after the slash is, or the error that names the nearest one.
 pub fn find(name: &str) -> Result<&'static Rule, UnknownRule> {
-    explain(name).ok_or_else(|| UnknownRule { given: name.to_owned(), nearest: nearest(name).map(|rule| rule.name) })
+    let typed = spelled(name);
+    let mut halves = RULES.iter().filter(|rule| short(rule.name) == typed);
+    // A half that two groups have means neither of them.
+    let half = halves.next().filter(|_| halves.next().is_none());
+    explain(&typed)
+        .or(half)
+        .ok_or_else(|| UnknownRule { given: name.to_owned(), nearest: nearest(name).map(|rule| rule.name) })
+}
+
+/// A name as rules are spelled, as far as one is compared: no rule's is longer.
+fn spelled(name: &str) -> String {
+    name.chars().take(64).collect::<String>().to_lowercase().replace('_', "-")
 }
 
 /// The rule that was probably meant by a name that is none.
@@ -158,8 +169,8 @@ pub fn find(name: &str) -> Result<&'static Rule, UnknownRule> {
 pub fn nearest(name: &str) -> Option<&'static Rule> {
     /// Below this, two names have little in common but their letters.
     const ALIKE: f64 = 0.75;
-    // Comparing takes the product of both lengths, and no rule's name is longer.
-    let name: String = name.chars().take(64).collect::<String>().to_lowercase().replace('_', "-");
+    // Comparing takes the product of both lengths, so it is good that this one has an end.
+    let name = spelled(name);
     let likeness = |rule: &Rule| {
         strsim::normalized_damerau_levenshtein(&name, rule.name)
             .max(strsim::normalized_damerau_levenshtein(short(&name), short(rule.name)))
@@ -176,10 +187,22 @@ fn short(name: &str) -> &str {
 
 /// What `mpcheck rules` prints: a line per rule, with a line before each group.
 pub fn list() -> String {
+    listed(RULES.iter())
+}
+
+/// What `mpcheck explain GROUP` prints; `None` where no group is called so.
+pub fn list_of(group: &str) -> Option<String> {
+    let typed = spelled(group);
+    let group = typed.strip_suffix('/').unwrap_or(&typed);
+    let rules = RULES.iter().filter(|rule| rule.group() == group);
+    rules.clone().next().is_some().then(|| listed(rules))
+}
+
+fn listed<'a>(rules: impl Iterator<Item = &'a Rule>) -> String {
     let width = RULES.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
     let mut out = String::new();
     let mut group = "";
-    for rule in RULES {
+    for rule in rules {
         if rule.group() != group {
             group = rule.group();
             out.push_str(&format!("{}{group}\n", if out.is_empty() { "" } else { "\n" }));

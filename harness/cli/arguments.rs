@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::quantity::Quantity;
 use crate::image::layer::Limits;
 use crate::image::source::{MAX_DOCUMENT_BYTES, MAX_SPOOLED_BYTES};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -46,7 +47,7 @@ Examples:
   mpcheck app:new --baseline app:old --report json=report.json",
         mib(MAX_DOCUMENT_BYTES),
         mib(Limits::BYTES) >> 10,
-        Limits::ENTRIES,
+        Quantity(Limits::ENTRIES),
         mib(Limits::NAME_BYTES),
         mib(MAX_SPOOLED_BYTES) >> 10,
     )
@@ -55,11 +56,11 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Check images (the default, when an image is named without a command)
-    #[command(arg_required_else_help = true)]
+    #[command(arg_required_else_help = true, after_help = AFTER_HELP, after_long_help = after_long_help())]
     Check(Box<CheckArguments>),
     /// Say what a rule means, why it matters and how to fix it
     Explain {
-        /// The rule's name, as findings show it: binary/foreign-architecture
+        /// Its name as findings show it (binary/foreign-architecture), the half after the slash, or a group (binary)
         rule: String,
     },
     /// List all rules
@@ -113,7 +114,9 @@ pub(super) struct CheckArguments {
     pub(super) images: Vec<String>,
 
     /// Check only these platforms: linux/arm64, arm64, linux/arm/v7, all, native; commas and repeats are fine
-    #[arg(long, value_name = "PLATFORM,..", env = "DOCKER_DEFAULT_PLATFORM", hide_env_values = true)]
+    /// [environment: DOCKER_DEFAULT_PLATFORM]
+    // Not clap's `env`: a variable that is set and empty counts as unset, as it does to Docker.
+    #[arg(long, value_name = "PLATFORM,..")]
     pub(super) platform: Vec<String>,
 
     /// Platforms that the image must have
@@ -165,17 +168,17 @@ pub(super) struct ReadingArguments {
     #[arg(long)]
     pub(super) no_cache: bool,
 
-    /// How many layers are read at a time [default: the number of processors]
+    /// How many layers are read at a time [default: the number of processors, at least 2]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
 
-    /// The most bytes of one layer when decompressed
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::BYTES, hide_default_value = true)]
-    pub(super) max_layer_bytes: u64,
+    /// The most bytes of one layer when decompressed; K, M, G, T are powers of 1000, Ki, Mi, Gi, Ti of 1024
+    #[arg(long, value_name = "BYTES", default_value_t = Quantity(Limits::BYTES))]
+    pub(super) max_layer_bytes: Quantity,
 
-    /// The most entries of one layer
-    #[arg(long, value_name = "N", default_value_t = Limits::ENTRIES, hide_default_value = true)]
-    pub(super) max_layer_entries: u64,
+    /// The most entries of one layer, with the same suffixes
+    #[arg(long, value_name = "N", default_value_t = Quantity(Limits::ENTRIES))]
+    pub(super) max_layer_entries: Quantity,
 }
 
 #[derive(Debug, Args)]
@@ -192,23 +195,29 @@ pub(super) struct SourceArguments {
     #[arg(long)]
     pub(super) insecure: bool,
 
-    /// The engine's address, before `DOCKER_CONTEXT` and `DOCKER_HOST`
+    /// The Docker engine's address (unix:///PATH, tcp://HOST:PORT), instead of DOCKER_HOST and DOCKER_CONTEXT
     #[arg(long, value_name = "ADDRESS")]
     pub(super) host: Option<String>,
 }
 
 fn report_file(text: &str) -> Result<(Format, PathBuf), String> {
     let (format, file) = text.split_once('=').ok_or("it is FORMAT=FILE, such as json=report.json")?;
+    let Ok(known) = Format::from_str(format, false) else {
+        let formats = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
+        return Err(format!("`{}` is no format; the formats are {}", format.escape_debug(), names.join(" and ")));
+    };
     if file.is_empty() {
         return Err("the file's name is missing after `=`".to_owned());
     }
-    Ok((Format::from_str(format, false)?, PathBuf::from(file)))
+    Ok((known, PathBuf::from(file)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+    use rstest::rstest;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -222,5 +231,53 @@ mod tests {
         assert_eq!(bare.check.images, ["alpine:3"]);
         let named = CommandLine::try_parse_from(["mpcheck", "check", "alpine:3"]).unwrap();
         assert!(matches!(named.command, Some(Command::Check(check)) if check.images == ["alpine:3"]));
+    }
+
+    /// The text of a help page, without its line breaks.
+    fn help(words: &[&str]) -> String {
+        let error = CommandLine::try_parse_from(words).unwrap_err();
+        assert_eq!(error.kind(), clap::error::ErrorKind::DisplayHelp);
+        error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[rstest]
+    #[case(&["mpcheck", "--help"])]
+    #[case(&["mpcheck", "check", "--help"])]
+    fn help_names_images_exit_codes_limits_and_examples(#[case] words: &[&str]) {
+        let help = help(words);
+        for part in ["Images: NAME", "Exit codes: 0 passed", "Limits: an index", "Examples: mpcheck registry.example"] {
+            assert!(help.contains(part), "{part}: {help}");
+        }
+    }
+
+    #[rstest]
+    #[case(&["mpcheck", "-h"])]
+    #[case(&["mpcheck", "check", "-h"])]
+    fn short_help_names_images_defaults_and_exit_codes(#[case] words: &[&str]) {
+        let help = help(words);
+        for part in
+            ["Images: NAME", "Exit codes: 0 passed", "[default: 256Gi]", "[default: 1M]", "DOCKER_DEFAULT_PLATFORM"]
+        {
+            assert!(help.contains(part), "{part}: {help}");
+        }
+    }
+
+    #[test]
+    fn limits_have_suffixes() {
+        let parsed = CommandLine::try_parse_from(["mpcheck", "app", "--max-layer-bytes", "4Gi"]).unwrap();
+        assert_eq!(parsed.check.reading.max_layer_bytes, Quantity(4 << 30));
+        assert_eq!(parsed.check.reading.max_layer_entries, Quantity(Limits::ENTRIES));
+        let error =
+            CommandLine::try_parse_from(["mpcheck", "app", "--max-layer-bytes", "4GB"]).unwrap_err().to_string();
+        assert!(error.contains("--max-layer-bytes") && error.contains("such as 64Gi"), "{error}");
+    }
+
+    #[rstest]
+    #[case("json", "it is FORMAT=FILE")]
+    #[case("xml=x", "`xml` is no format; the formats are text and json")]
+    #[case("json=", "the file's name is missing")]
+    fn a_report_is_a_format_and_a_file(#[case] text: &str, #[case] why: &str) {
+        let error = report_file(text).unwrap_err();
+        assert!(error.contains(why), "{error}");
     }
 }

@@ -3,14 +3,17 @@
 use super::arguments::{CheckArguments, Color};
 use super::console;
 use super::failure::Failure;
+use super::next_step;
 use super::output::{self, ReportFile};
 use super::progress::Progress;
 use crate::check::{self, Requirements};
 use crate::image::cache::Cache;
 use crate::image::examine::{self, ExamineError};
+use crate::image::facts::LayerHow;
 use crate::image::layer::Limits;
-use crate::image::reference::{EngineImage, Location, ReferenceError};
-use crate::image::source::{EngineOptions, EngineSource, SourceError, SourceOptions, open_image};
+use crate::image::reference::{EngineImage, ImageName, Location, PathKind, ReferenceError};
+use crate::image::source::registry::check_ca_file;
+use crate::image::source::{EngineOptions, EngineSource, SourceOptions, open_image};
 use crate::image::{ImageFacts, LayerState};
 use crate::platform::{Platform, Selection};
 use mpcheck_reports::{self as reports, Finding, Report, Timing, Tool, Verdict};
@@ -23,20 +26,29 @@ const DEFAULT_PLATFORM: &str = "DOCKER_DEFAULT_PLATFORM";
 pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failure> {
     let started = SystemTime::now();
     let begun = Instant::now();
-    let plan = Plan::new(arguments)?;
+    let default_platform =
+        std::env::var_os("DOCKER_DEFAULT_PLATFORM").map(|value| value.to_string_lossy().into_owned());
+    let plan = Plan::new(arguments, default_platform.as_deref())?;
     let files = arguments.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     plan.announce(arguments, color);
     let baseline = plan.baseline()?;
     let mut parts = Parts::default();
     for (reference, location) in &plan.images {
-        let requirements =
-            Requirements { required: plan.required.clone(), exact: arguments.exact, baseline: baseline.clone() };
+        let requirements = Requirements {
+            selected: plan.selection.platforms().to_vec(),
+            required: plan.required.clone(),
+            exact: arguments.exact,
+            baseline: baseline.clone(),
+        };
         let progress = Progress::new(arguments.quiet);
         let examined = plan.examine(location, &plan.selection, &progress, true);
         let warnings = progress.finish();
         if !arguments.quiet {
             warnings.iter().for_each(|warning| console::warn(warning, color));
+        }
+        if let (Ok(facts), false) = (&examined, arguments.quiet) {
+            facts.warnings.iter().for_each(|warning| console::warn(warning, color));
         }
         match examined {
             Ok(facts) => parts.add(&facts, reference, &requirements, arguments.verbose),
@@ -60,6 +72,8 @@ struct Plan {
     images: Vec<(String, Location)>,
     baseline: Option<(String, Location)>,
     selection: Selection,
+    /// Whether nothing but `DOCKER_DEFAULT_PLATFORM` narrows the selection.
+    from_environment: bool,
     required: Vec<Platform>,
     sources: SourceOptions,
     limits: Limits,
@@ -68,21 +82,19 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(arguments: &CheckArguments) -> Result<Self, Failure> {
-        let platforms = |option: &str, values: &[String]| {
-            Selection::parse(values.iter().map(String::as_str))
-                .map_err(|e| Failure::usage(format!("{option}: {e}")).hint("platforms are written os/architecture[/variant]: linux/arm64, linux/arm/v7"))
-        };
-        // A variable that is set and empty is none, to Docker as well.
-        let is_unset = |value: &String| value.is_empty() && std::env::var_os(DEFAULT_PLATFORM).is_some_and(|v| v.is_empty());
-        let selection =
-            if arguments.platform.iter().all(is_unset) { Selection::all() } else { platforms("--platform", &arguments.platform)? };
+    /// `default_platform` is the value of `DOCKER_DEFAULT_PLATFORM`.
+    fn new(arguments: &CheckArguments, default_platform: Option<&str>) -> Result<Self, Failure> {
+        if let Some(file) = &arguments.source.ca_cert {
+            check_ca_file(file).map_err(|error| usage(format!("--ca-cert: {error}"), error.hint()))?;
+        }
+        let (selection, from_environment) = selection(&arguments.platform, default_platform)?;
         let required = if arguments.require.is_empty() {
             Vec::new()
         } else {
-            let required = platforms("--require", &arguments.require)?;
+            let required = platforms("--require", arguments.require.iter().map(String::as_str))?;
             if required.is_all() {
-                return Err(Failure::usage("--require: `all` names no platform").hint("name the platforms that the image must have"));
+                return Err(Failure::usage("--require: `all` names no platform")
+                    .hint("name the platforms that the image must have"));
             }
             required.platforms().to_vec()
         };
@@ -95,11 +107,12 @@ impl Plan {
             images,
             baseline,
             selection,
+            from_environment,
             required,
             sources: sources(arguments),
             limits: Limits {
-                bytes: arguments.reading.max_layer_bytes,
-                entries: arguments.reading.max_layer_entries,
+                bytes: arguments.reading.max_layer_bytes.0,
+                entries: arguments.reading.max_layer_entries.0,
                 ..Limits::default()
             },
             jobs: arguments.reading.jobs.map_or(processors.max(2), usize::from),
@@ -109,10 +122,11 @@ impl Plan {
 
     /// Says what the environment changed, so that a narrowed check is no surprise.
     fn announce(&self, arguments: &CheckArguments, color: Color) {
-        let from_environment = std::env::var(DEFAULT_PLATFORM)
-            .is_ok_and(|value| !value.is_empty() && arguments.platform == [value.as_str()]);
-        if from_environment && !arguments.quiet && !self.selection.is_all() {
-            console::warn("only the platforms of DOCKER_DEFAULT_PLATFORM are checked; --platform all checks every one", color);
+        if self.from_environment && !arguments.quiet && !self.selection.is_all() {
+            console::warn(
+                "only the platforms of DOCKER_DEFAULT_PLATFORM are checked; --platform all checks every one",
+                color,
+            );
         }
     }
 
@@ -124,7 +138,8 @@ impl Plan {
         layers: bool,
     ) -> Result<ImageFacts, ExamineError> {
         let source = open_image(location, &self.sources)?;
-        let options = examine::Options { selection, limits: self.limits, jobs: self.jobs, cache: self.cache.as_ref(), layers };
+        let options =
+            examine::Options { selection, limits: self.limits, jobs: self.jobs, cache: self.cache.as_ref(), layers };
         examine::examine(source.as_ref(), &options, progress)
     }
 
@@ -133,7 +148,7 @@ impl Plan {
         let Some((name, location)) = &self.baseline else { return Ok(None) };
         let facts = self.examine(location, &Selection::none(), &Progress::new(true), false).map_err(|error| {
             let failure = Failure::unexamined(format!("the baseline {name} could not be examined: {error}"));
-            match hint(&error) {
+            match self.next_step(name, location, &error) {
                 Some(hint) => failure.hint(hint),
                 None => failure,
             }
@@ -145,16 +160,46 @@ impl Plan {
         Ok(Some((name.clone(), platforms)))
     }
 
-    /// Whether the engine has an image that the registry has not.
-    fn engine_has(&self, location: &Location) -> Option<String> {
-        let Location::Registry { name } = location else { return None };
-        let image = EngineImage::Name(name.clone());
-        let options = EngineOptions {
-            host: self.sources.engine.clone(),
-            environment: self.sources.environment.clone(),
-            temporary: self.sources.temporary.clone(),
+    /// What to do about an image that could not be read.
+    fn next_step(&self, reference: &str, location: &Location, error: &ExamineError) -> Option<String> {
+        let engine_has = |name: &ImageName| {
+            let options = EngineOptions {
+                host: self.sources.engine.clone(),
+                environment: self.sources.environment.clone(),
+                temporary: self.sources.temporary.clone(),
+            };
+            EngineSource::new(EngineImage::Name(name.clone()), options).exists()
         };
-        EngineSource::new(image, options).exists().then(|| format!("docker-daemon:{}", name.familiar()))
+        next_step::after(error, reference, location, &PathKind::of, engine_has)
+    }
+}
+
+fn usage(message: String, hint: Option<&str>) -> Failure {
+    let failure = Failure::usage(message);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The platforms that an option or a variable names.
+fn platforms<'a>(named_by: &str, values: impl IntoIterator<Item = &'a str>) -> Result<Selection, Failure> {
+    Selection::parse(values).map_err(|e| {
+        usage(
+            format!("{named_by}: {e}"),
+            Some("platforms are written os/architecture[/variant]: linux/arm64, linux/arm/v7"),
+        )
+    })
+}
+
+/// The platforms to check, and whether the environment named them. A variable that is empty counts as unset.
+fn selection(options: &[String], variable: Option<&str>) -> Result<(Selection, bool), Failure> {
+    if !options.is_empty() {
+        return Ok((platforms("--platform", options.iter().map(String::as_str))?, false));
+    }
+    match variable.filter(|value| !value.trim().is_empty()) {
+        Some(value) => Ok((platforms("DOCKER_DEFAULT_PLATFORM", [value])?, true)),
+        None => Ok((Selection::all(), false)),
     }
 }
 
@@ -173,13 +218,6 @@ fn sources(arguments: &CheckArguments) -> SourceOptions {
     sources.registry.ca_cert.clone_from(&arguments.source.ca_cert);
     sources.engine.clone_from(&arguments.source.host);
     sources
-}
-
-fn hint(error: &ExamineError) -> Option<String> {
-    match error {
-        ExamineError::Source(error) => error.hint().map(str::to_owned),
-        ExamineError::Artifact(_) => Some("name an image; mpcheck checks nothing else".to_owned()),
-    }
 }
 
 /// Where an image that could not be read was looked for, in words.
@@ -215,14 +253,10 @@ impl Parts {
     }
 
     fn fail(&mut self, reference: &str, plan: &Plan, location: &Location, error: &ExamineError) {
-        let mut text = error.to_string();
-        let unread = matches!(error, ExamineError::Source(SourceError::NotFound { .. } | SourceError::Unauthorized { .. }));
-        let elsewhere = unread.then(|| plan.engine_has(location)).flatten();
-        if let Some(name) = elsewhere {
-            text = format!("{text}; the Docker engine has it: `mpcheck {name}`");
-        } else if let Some(hint) = hint(error) {
-            text = format!("{text}; {hint}");
-        }
+        let text = match plan.next_step(reference, location, error) {
+            Some(step) => format!("{error}; {step}"),
+            None => error.to_string(),
+        };
         self.images.push(reports::Image {
             reference: reference.to_owned(),
             source: described(location),
@@ -252,12 +286,11 @@ impl Parts {
 }
 
 fn layer_timing(layer: &LayerState) -> Timing {
-    let how = if layer.cached {
-        "from the cache"
-    } else if layer.facts.is_some() {
-        "read"
-    } else {
-        "not read to its end"
+    let how = match layer.how {
+        LayerHow::Cached => "from the cache",
+        LayerHow::Verified => "verified, the rest from the cache",
+        LayerHow::Read if layer.facts.is_some() => "read",
+        LayerHow::Read => "not read to its end",
     };
     let bytes = layer.facts.as_ref().map(|facts| facts.bytes);
     timing(&format!("layer {}", layer.descriptor.digest.short()), layer.took, bytes, Some(how))
@@ -269,4 +302,59 @@ fn timing(what: &str, took: Duration, bytes: Option<u64>, how: Option<&str>) -> 
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::arguments::CommandLine;
+    use clap::Parser as _;
+    use rstest::rstest;
+
+    fn plan(words: &[&str], default_platform: Option<&str>) -> Result<Plan, Failure> {
+        let command_line = CommandLine::try_parse_from([&["mpcheck"], words].concat()).unwrap();
+        Plan::new(&command_line.check, default_platform)
+    }
+
+    #[rstest]
+    #[case::unset(&["app"], None, &[], false)]
+    #[case::empty(&["app"], Some(""), &[], false)]
+    #[case::blank(&["app"], Some(" "), &[], false)]
+    #[case::used(&["app"], Some("linux/arm64"), &["linux/arm64"], true)]
+    #[case::the_option_wins(&["app", "--platform", "linux/amd64"], Some("linux/arm64"), &["linux/amd64"], false)]
+    #[case::the_same_in_both(&["app", "--platform", "linux/arm64"], Some("linux/arm64"), &["linux/arm64"], false)]
+    #[case::all_wins(&["app", "--platform", "all"], Some("linux/arm64"), &[], false)]
+    #[case::a_wrong_value_is_not_looked_at(&["app", "--platform", "all"], Some("//"), &[], false)]
+    fn the_variable_counts_where_no_option_is_given(
+        #[case] words: &[&str],
+        #[case] variable: Option<&str>,
+        #[case] platforms: &[&str],
+        #[case] from_environment: bool,
+    ) {
+        let plan = plan(words, variable).unwrap();
+        assert_eq!(plan.selection.platforms().iter().map(ToString::to_string).collect::<Vec<_>>(), platforms);
+        assert_eq!(plan.selection.is_all(), platforms.is_empty());
+        assert_eq!(plan.from_environment, from_environment);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_variable_is_told_of_the_variable() {
+        let failure = plan(&["app"], Some("linux/")).err().unwrap();
+        assert!(failure.to_string().starts_with("DOCKER_DEFAULT_PLATFORM: "), "{failure}");
+        assert_eq!(failure.exit_code(), 2);
+    }
+
+    #[rstest]
+    #[case::absent("none.pem")]
+    #[case::a_directory("")]
+    #[case::no_certificate("empty.pem")]
+    fn a_ca_file_is_looked_at_first(#[case] name: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("empty.pem"), "nothing").unwrap();
+        let file = directory.path().join(name).display().to_string();
+        // The platform is wrong too, and so is the image.
+        let failure = plan(&["./nothing", "--platform", "//", "--ca-cert", &file], None).err().unwrap();
+        assert!(failure.to_string().starts_with(&format!("--ca-cert: the CA file {file} ")), "{failure}");
+        assert_eq!(failure.exit_code(), 2);
+    }
 }

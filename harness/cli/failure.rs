@@ -27,7 +27,7 @@ impl Failure {
         self
     }
 
-    /// The exit code, as DESIGN lists them.
+    /// The exit code: `harness/README.md` says when which of them is given.
     pub(super) const fn exit_code(&self) -> u8 {
         self.exit_code
     }

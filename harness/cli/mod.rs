@@ -4,10 +4,13 @@ mod arguments;
 mod check;
 mod console;
 mod failure;
+mod first_word;
+mod next_step;
 mod output;
 mod progress;
+mod quantity;
 
-use arguments::{Command, CommandLine};
+use arguments::{Color, Command, CommandLine};
 use clap::{CommandFactory as _, Parser as _};
 use failure::Failure;
 use std::ffi::OsString;
@@ -18,6 +21,11 @@ use std::process::ExitCode;
 /// The exit code is the contract's: 0 passed, 1 findings, 2 usage, 3 could not be
 /// examined, 4 nothing was checked.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Asked before the options are looked at, which this version does not know.
+    if let Some(failure) = arguments.get(1).and_then(|word| first_word::planned(word.to_str()?)) {
+        return ended(&failure, Color::Auto);
+    }
     let command_line = match CommandLine::try_parse_from(arguments) {
         Ok(command_line) => command_line,
         Err(error) => {
@@ -28,7 +36,10 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
     };
     let color = command_line.color;
     let result = match command_line.command {
-        None => check::run(&command_line.check, color),
+        None => match first_word::mistaken(&command_line.check.images, std::path::Path::exists) {
+            Some(failure) => Err(failure),
+            None => check::run(&command_line.check, color),
+        },
         Some(Command::Check(check)) => check::run(&check, color),
         Some(Command::Explain { rule }) => explain(&rule),
         Some(Command::Rules) => console::print(&crate::check::rule::list()),
@@ -37,14 +48,19 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
     };
     match result {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            console::complain(&failure, color);
-            ExitCode::from(failure.exit_code())
-        }
+        Err(failure) => ended(&failure, color),
     }
 }
 
+fn ended(failure: &Failure, color: Color) -> ExitCode {
+    console::complain(failure, color);
+    ExitCode::from(failure.exit_code())
+}
+
 fn explain(name: &str) -> Result<u8, Failure> {
+    if let Some(list) = crate::check::rule::list_of(name) {
+        return console::print(&list);
+    }
     let rule = crate::check::rule::find(name).map_err(|e| Failure::usage(e.to_string()))?;
     console::print(&rule.page())
 }

@@ -4,7 +4,7 @@ use super::arguments::{Color, Format};
 use super::console;
 use super::failure::Failure;
 use mpcheck_reports::{Report, TextOptions, to_json, to_text};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The width of text that goes into a file or a pipe: none, so that lines can be searched.
@@ -15,36 +15,47 @@ const NO_LIMIT: u16 = 0;
 pub(super) struct ReportFile {
     format: Format,
     path: PathBuf,
-    file: tempfile::NamedTempFile,
+    /// Beside the path, to be put in its place; `None` for a device or pipe (/dev/stderr), which is written to.
+    file: Option<tempfile::NamedTempFile>,
 }
 
 impl ReportFile {
     /// Makes sure that the file can be written, without touching what is there yet.
     pub(super) fn prepare(format: Format, path: &Path) -> Result<Self, Failure> {
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        if path.is_dir() {
-            return Err(Failure::usage(format!("--report: {} is a directory", path.display())));
-        }
-        let file = tempfile::Builder::new().permissions(readable()).tempfile_in(parent).map_err(|e| {
-            Failure::usage(format!("--report: {} cannot be written: {e}", path.display()))
+        let cannot = |why: String| {
+            Failure::usage(format!("--report: {} cannot be written: {why}", path.display()))
                 .hint("name a file in a directory that exists and can be written")
-        })?;
-        Ok(Self { format, path: path.to_owned(), file })
+        };
+        if path.is_dir() {
+            return Err(cannot("it is a directory".to_owned()));
+        }
+        if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return Ok(Self { format, path: path.to_owned(), file: None });
+        }
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        if !parent.is_dir() {
+            return Err(cannot(format!("there is no directory {}", parent.display())));
+        }
+        // The error itself names the temporary file, of which nobody has heard.
+        let file = tempfile::Builder::new()
+            .permissions(readable())
+            .tempfile_in(parent)
+            .map_err(|e| cannot(format!("{} in {}", e.kind(), parent.display())))?;
+        Ok(Self { format, path: path.to_owned(), file: Some(file) })
     }
 
     /// Writes the report and puts it in its place.
-    pub(super) fn write(mut self, report: &Report, verbose: bool) -> Result<(), Failure> {
+    pub(super) fn write(self, report: &Report, verbose: bool) -> Result<(), Failure> {
         let options = TextOptions { color: false, width: NO_LIMIT, unicode: true, verbose };
         let text = render(report, self.format, &options);
-        let failed = |e: &io::Error, path: &Path| Failure::unexamined(format!("--report: {} cannot be written: {e}", path.display()));
-        self.file.write_all(text.as_bytes()).map_err(|e| failed(&e, &self.path))?;
-        // A device or pipe (/dev/stderr) is written to, a file is replaced as a whole.
-        let is_special = std::fs::metadata(&self.path).is_ok_and(|meta| !meta.is_file());
-        if is_special {
-            return std::fs::write(&self.path, text).map_err(|e| failed(&e, &self.path));
-        }
-        self.file.persist(&self.path).map_err(|e| failed(&e.error, &self.path))?;
-        Ok(())
+        let written = match self.file {
+            None => std::fs::write(&self.path, text),
+            // A file is replaced as a whole.
+            Some(mut file) => {
+                file.write_all(text.as_bytes()).and_then(|()| file.persist(&self.path).map(drop).map_err(|e| e.error))
+            }
+        };
+        written.map_err(|e| Failure::unexamined(format!("--report: {} cannot be written: {e}", self.path.display())))
     }
 }
 
@@ -71,5 +82,41 @@ fn render(report: &Report, format: Format, options: &TextOptions) -> String {
     match format {
         Format::Text => to_text(report, options),
         Format::Json => to_json(report),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("none/report.json", "there is no directory DIR/none")]
+    #[case("file/report.json", "there is no directory DIR/file")]
+    #[case("", "it is a directory")]
+    fn a_file_that_cannot_be_written_is_named_before_any_work(#[case] name: &str, #[case] why: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        let path = directory.path().join(name);
+        let failure = ReportFile::prepare(Format::Json, &path).unwrap_err();
+        let why = why.replace("DIR", &directory.path().display().to_string());
+        assert_eq!(failure.to_string(), format!("--report: {} cannot be written: {why}", path.display()));
+        assert_eq!(failure.exit_code(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_there_stays_until_the_report_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        std::fs::write(&path, "old").unwrap();
+        drop(ReportFile::prepare(Format::Json, &path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_not_replaced() {
+        let file = ReportFile::prepare(Format::Text, Path::new("/dev/null")).unwrap();
+        assert!(file.file.is_none());
     }
 }

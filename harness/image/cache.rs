@@ -4,6 +4,10 @@
 //! digest and size of the blob that they were read from, and a checksum; then the
 //! facts. What does not fit in every point is as good as absent. Only layers whose
 //! blob was read whole and has the digest it should have are kept.
+//!
+//! What a blob holds and whether a place still has that blob are two questions: the
+//! second is answered by a seal, which is noted when the bytes of one place were verified.
+//! Without the fitting seal the blob is hashed again, and only its unpacking is saved.
 
 use super::descriptor::Descriptor;
 use super::digest::Digest;
@@ -113,13 +117,38 @@ impl Cache {
         Ok(())
     }
 
+    /// Whether these bytes at this place were verified before, see [`super::source::Source::seal`].
+    #[must_use]
+    pub fn is_sealed(&self, descriptor: &Descriptor, seal: &str) -> bool {
+        let path = self.seal_path(descriptor, seal);
+        let Ok(file) = fs::File::open(path) else { return false };
+        let _ = file.set_modified(SystemTime::now());
+        true
+    }
+
+    /// Notes that these bytes at this place have their digest.
+    ///
+    /// # Errors
+    /// When the file cannot be written. The caller may go on without.
+    pub fn seal(&self, descriptor: &Descriptor, seal: &str) -> io::Result<()> {
+        let path = self.seal_path(descriptor, seal);
+        fs::create_dir_all(path.parent().unwrap_or(&self.directory))?;
+        fs::File::create(path).map(drop)
+    }
+
+    fn seal_path(&self, descriptor: &Descriptor, seal: &str) -> PathBuf {
+        let of = format!("{}\n{}\n{seal}", descriptor.digest, descriptor.size);
+        self.directory.join("seals").join(Digest::of(of.as_bytes()).hex())
+    }
+
     /// Removes entries that were not used for a long time.
     ///
     /// # Errors
     /// When the directory cannot be read.
     pub fn prune(&self, now: SystemTime) -> io::Result<()> {
-        for algorithm in fs::read_dir(self.directory.join("layers"))? {
-            for entry in fs::read_dir(algorithm?.path())? {
+        let layers = fs::read_dir(self.directory.join("layers"))?.map(|algorithm| algorithm.map(|a| a.path()));
+        for directory in layers.chain([Ok(self.directory.join("seals"))]) {
+            for entry in fs::read_dir(directory?).into_iter().flatten() {
                 let entry = entry?;
                 let used = entry.metadata().and_then(|m| m.modified()).unwrap_or(now);
                 if now.duration_since(used).is_ok_and(|age| age > KEPT) {
@@ -169,6 +198,18 @@ mod tests {
         fs::copy(cache.path(&a.digest), cache.path(&b.digest)).unwrap();
         assert_eq!(cache.load(&b), None);
         assert_eq!(cache.load(&Descriptor { size: 9, ..a }), None);
+    }
+
+    #[test]
+    fn a_seal_is_for_one_blob_at_one_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(directory.path());
+        let a = descriptor(b"a");
+        assert!(!cache.is_sealed(&a, "here"));
+        cache.seal(&a, "here").unwrap();
+        assert!(cache.is_sealed(&a, "here"));
+        assert!(!cache.is_sealed(&a, "there"));
+        assert!(!cache.is_sealed(&descriptor(b"b"), "here"));
     }
 
     #[test]

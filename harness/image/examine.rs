@@ -4,9 +4,9 @@ use super::cache::Cache;
 use super::descriptor::{Descriptor, media_type};
 use super::digest::Digest;
 use super::document::{self, Config, Document, Index, Manifest};
-use super::facts::{Attestation, ImageFacts, LayerState, PlatformFacts, UnknownEntry};
+use super::facts::{Attestation, ImageFacts, LayerHow, LayerState, PlatformFacts, UnknownEntry};
 use super::fetch::{self, Unread};
-use super::layer::{self, Fault, Limits};
+use super::layer::{self, Fault, LayerRead, Limits};
 use super::observe::{Event, Observer};
 use super::source::{Source, SourceError};
 use crate::platform::{Platform, Selection};
@@ -89,7 +89,7 @@ pub fn examine(
             let media_type = manifest.media_type.clone();
             let mut descriptor = Descriptor::new(&*media_type, digest.clone(), root.bytes.len() as u64);
             descriptor.platform = root.platform;
-            reading.single(descriptor, manifest)?;
+            reading.single(descriptor, *manifest)?;
             (media_type, false)
         }
         Err(error) => {
@@ -107,6 +107,7 @@ pub fn examine(
         media_type: root_type,
         is_index,
         one_platform: source.one_platform(),
+        warnings: source.warnings(),
         faults: reading.faults,
         unread: reading.unread,
         platforms: reading.platforms,
@@ -197,9 +198,10 @@ impl<'a> Reading<'a> {
             self.attestations.push(Attestation { digest: entry.digest.clone(), subject });
             return;
         }
-        let declared = entry.platform.as_ref().map(|p| {
-            Platform::declared(&p.os, &p.architecture, &p.variant, &p.os_version, &p.os_features)
-        });
+        let declared = entry
+            .platform
+            .as_ref()
+            .map(|p| Platform::declared(&p.os, &p.architecture, &p.variant, &p.os_version, &p.os_features));
         match declared {
             Some(Ok(platform)) => self.platforms.push(PlatformFacts {
                 descriptor: entry.clone(),
@@ -311,8 +313,7 @@ impl<'a> Reading<'a> {
             states.iter().map(|state| ((&state.descriptor.digest, state.descriptor.size), state)).collect();
         for platform in self.platforms.iter_mut().filter(|p| p.selected && p.artifact.is_none()) {
             let layers = platform.manifest.iter().flat_map(|m| &m.layers);
-            platform.layers =
-                layers.filter_map(|l| by_blob.get(&(&l.digest, l.size)).map(|s| Arc::clone(s))).collect();
+            platform.layers = layers.filter_map(|l| by_blob.get(&(&l.digest, l.size)).map(|s| Arc::clone(s))).collect();
         }
         states
     }
@@ -324,7 +325,7 @@ impl<'a> Reading<'a> {
             facts: None,
             faults: Vec::new(),
             unread: None,
-            cached: false,
+            how: LayerHow::Read,
             took: Duration::ZERO,
         };
         if let Err(unread) = self.fill(&mut state, observer) {
@@ -347,14 +348,19 @@ impl<'a> Reading<'a> {
             let why = format!("a layer has the media type `{}`, which is not supported", name.escape_debug());
             return Err(Unread::Fault(Fault::Invalid(why)));
         }
-        let known = self.options.cache.and_then(|cache| cache.load(descriptor));
         // Facts from before a limit was lowered: reading the layer again says which limit it exceeds.
-        if let Some(facts) = known.filter(|facts| self.options.limits.allow(facts)) {
+        let known = self.options.cache.and_then(|cache| cache.load(descriptor));
+        let cached = known.filter(|facts| self.options.limits.allow(facts));
+        // The seal comes first: what changes afterwards no longer fits it.
+        let seal = self.source.seal(descriptor);
+        if let (Some(facts), Some(cache), Some(seal)) = (&cached, self.options.cache, &seal)
+            && cache.is_sealed(descriptor, seal)
+        {
             // The content is known; that the blob is there is another matter.
             self.source.probe(descriptor)?;
             observer.observe(Event::LayerBytes(descriptor, descriptor.size));
-            state.cached = true;
-            state.facts = Some(Arc::new(facts));
+            state.how = LayerHow::Cached;
+            state.facts = Some(Arc::new(facts.clone()));
             return Ok(());
         }
         let blob = match &descriptor.data {
@@ -362,15 +368,24 @@ impl<'a> Reading<'a> {
             None => self.source.open(descriptor)?,
         };
         let progress = |n| observer.observe(Event::LayerBytes(descriptor, n));
-        let read = layer::read(descriptor, blob, &self.options.limits, &progress);
+        let read = match cached {
+            Some(facts) => {
+                state.how = LayerHow::Verified;
+                let read = layer::verify(descriptor, blob, &progress);
+                LayerRead { facts: Some(facts).filter(|_| read.faults.is_empty()), ..read }
+            }
+            None => layer::read(descriptor, blob, &self.options.limits, &progress),
+        };
         if let Some(why) = read.undecided {
             return Err(Unread::Undecided(why));
         }
-        if let (Some(cache), Some(facts), []) = (self.options.cache, &read.facts, read.faults.as_slice())
-            && let Err(error) = cache.store(descriptor, facts)
-        {
-            let why = format!("the cache in {} cannot be written: {error}", cache.directory().display());
-            observer.observe(Event::CacheUnusable(&why));
+        if let (Some(cache), Some(facts), []) = (self.options.cache, &read.facts, read.faults.as_slice()) {
+            let stored = if state.how == LayerHow::Read { cache.store(descriptor, facts) } else { Ok(()) };
+            let sealed = stored.and_then(|()| seal.map_or(Ok(()), |seal| cache.seal(descriptor, &seal)));
+            if let Err(error) = sealed {
+                let why = format!("the cache in {} cannot be written: {error}", cache.directory().display());
+                observer.observe(Event::CacheUnusable(&why));
+            }
         }
         state.faults = read.faults;
         state.facts = read.facts.map(Arc::new);
@@ -382,7 +397,7 @@ fn documents(source: &dyn Source, descriptor: &Descriptor) -> Documents {
     let invalid = |why: String| Unread::Fault(Fault::Invalid(why));
     let manifest = fetch::document(source, descriptor).and_then(|bytes| {
         match document::parse(&bytes, Some(&descriptor.media_type)) {
-            Ok(Document::Manifest(manifest)) => Ok(manifest),
+            Ok(Document::Manifest(manifest)) => Ok(*manifest),
             Ok(Document::Index(_)) => Err(invalid("it is listed as a manifest and is an index".to_owned())),
             Err(error) => Err(invalid(format!("the manifest {error}"))),
         }

@@ -35,6 +35,8 @@ pub struct ImageFacts {
     pub unknown: Vec<UnknownEntry>,
     /// The digests of all entries of all indexes.
     pub listed: BTreeSet<Digest>,
+    /// What went wrong on the way to the image and changes nothing.
+    pub warnings: Vec<String>,
     /// How long the documents took.
     pub documents_took: Duration,
     /// How each layer went, in the order in which they were read.
@@ -80,6 +82,17 @@ pub struct PlatformFacts {
     pub artifact: Option<String>,
 }
 
+/// What was done to know a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerHow {
+    /// Its blob was read and unpacked, or an attempt was made.
+    Read,
+    /// Its blob was read and its digest compared; what it holds was known.
+    Verified,
+    /// These bytes at this place were verified before; only their presence was asked for.
+    Cached,
+}
+
 /// One layer's blob, read once however many platforms share it.
 #[derive(Debug, Clone)]
 pub struct LayerState {
@@ -91,8 +104,8 @@ pub struct LayerState {
     pub faults: Vec<Fault>,
     /// Why it was not read, where that is no fault of the image.
     pub unread: Option<Unread>,
-    /// Whether the facts came from the cache.
-    pub cached: bool,
+    /// What was done to know it.
+    pub how: LayerHow,
     /// How long it took.
     pub took: Duration,
 }

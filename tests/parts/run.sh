@@ -7,6 +7,8 @@
 #   MPCHECK_ENGINE_CLASSIC, MPCHECK_ENGINE_CONTAINERD   sockets of Docker engines, unix:///..
 #   MPCHECK_REGISTRY, MPCHECK_REGISTRY_BASIC            registries, 127.0.0.1:PORT; the second asks for mpcheck/secret
 #   MPCHECK_IMAGES                                      the directory of real images, OCI layouts
+#   MPCHECK_PARTS                                       where the parts lie: bin/docker and the rest
+#   DOCKER_HOST                                         the classic engine, where testcontainers starts its containers
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=parts.bash
 source "$(dirname "${BASH_SOURCE[0]}")/parts.bash"
@@ -24,5 +26,8 @@ MPCHECK_ENGINE_CONTAINERD=$("$here/engine.sh" start containerd)
 MPCHECK_REGISTRY=$("$here/registry.sh" start)
 MPCHECK_REGISTRY_BASIC=$("$here/registry.sh" start basic --auth basic)
 MPCHECK_IMAGES=$PARTS/images
+MPCHECK_PARTS=$PARTS
+DOCKER_HOST=$MPCHECK_ENGINE_CLASSIC
+export MPCHECK_PARTS DOCKER_HOST
 export MPCHECK_ENGINE_CLASSIC MPCHECK_ENGINE_CONTAINERD MPCHECK_REGISTRY MPCHECK_REGISTRY_BASIC MPCHECK_IMAGES
 "$@"

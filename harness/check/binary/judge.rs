@@ -21,7 +21,7 @@ pub(in crate::check) enum Fit {
 /// What a piece of code is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::check) struct Code {
-    /// As a person reads it: `linux/amd64`, `386`, `BPF`, `a Windows program for amd64`.
+    /// As a person reads it: `linux/amd64`, `386`, `BPF`, `Windows on amd64`.
     pub(in crate::check) name: String,
     /// The architecture, where container platforms name it.
     pub(in crate::check) architecture: Option<&'static str>,
@@ -50,7 +50,7 @@ fn judge_elf(elf: &Elf, platform: &Platform) -> Fit {
     let machine = machine(elf);
     let architecture = machine.architecture().map(|row| row.name);
     if matches!(platform.os(), "windows" | "darwin" | "ios" | "wasip1" | "wasi" | "js") {
-        let name = format!("an ELF file for {machine}");
+        let name = format!("Unix (ELF) on {machine}");
         return Fit::Foreign(Code { name, architecture, same_os: false });
     }
     let Some(row) = platform.row() else { return Fit::Unknown };
@@ -75,7 +75,7 @@ fn judge_pe(pe: &Pe, platform: &Platform) -> Fit {
     let architecture = code.map(|row| row.name);
     let machine = architecture.map_or_else(|| format!("PE machine {:#06x}", pe.machine), str::to_owned);
     if platform.os() != "windows" {
-        let name = format!("a Windows file for {machine}");
+        let name = format!("Windows on {machine}");
         return Fit::Foreign(Code { name, architecture, same_os: false });
     }
     let Some(row) = platform.row() else { return Fit::Unknown };
@@ -96,11 +96,36 @@ fn judge_macho(macho: &MachO, platform: &Platform) -> Fit {
     let machine = if rows.is_empty() { "an unknown processor".to_owned() } else { rows.join(" and ") };
     let architecture = rows.first().copied();
     if !matches!(platform.os(), "darwin" | "ios") {
-        let name = format!("a macOS file for {machine}");
+        let name = format!("macOS on {machine}");
         return Fit::Foreign(Code { name, architecture, same_os: false });
     }
     if rows.contains(&platform.architecture()) {
         return Fit::Native;
     }
     Fit::Foreign(Code { name: format!("{}/{machine}", platform.os()), architecture, same_os: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::binary::Scanner;
+    use mpcheck_kit::{elf, macho, pe};
+    use rstest::rstest;
+
+    /// "NAME is for CODE, the platform is P" is a sentence whatever the file is.
+    #[rstest]
+    #[case(elf::Elf::program("amd64").build(), "linux/arm64", "linux/amd64")]
+    #[case(elf::Elf::program("amd64").build(), "windows/amd64", "Unix (ELF) on amd64")]
+    #[case(pe::Pe::program(pe::AMD64).build(), "linux/amd64", "Windows on amd64")]
+    #[case(pe::Pe::program(pe::ARM64).build(), "windows/amd64", "windows/arm64")]
+    #[case(macho::thin(macho::ARM64), "linux/arm64", "macOS on arm64")]
+    #[case(macho::fat(&[macho::X86_64, macho::ARM64]), "linux/amd64", "macOS on amd64 and arm64")]
+    #[case(macho::thin(macho::ARM64), "darwin/amd64", "darwin/arm64")]
+    fn foreign_code_is_named_by_what_it_is_for(#[case] file: Vec<u8>, #[case] platform: &str, #[case] name: &str) {
+        let mut scanner = Scanner::new(file.len() as u64, Vec::new());
+        scanner.feed(&file);
+        let content = scanner.finish().0;
+        let Fit::Foreign(code) = judge(&content, &Platform::parse(platform).unwrap()) else { panic!("{content:?}") };
+        assert_eq!(code.name, name);
+    }
 }

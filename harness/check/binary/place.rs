@@ -1,8 +1,9 @@
 //! Why a foreign file may lie where it lies.
 //!
 //! Real images hold foreign code on purpose: cross toolchains, prebuilt modules
-//! for every platform, firmware, test data. Its place tells. The table is DESIGN's
-//! "foreign binaries"; each row has an example that was found in published images.
+//! for every platform, firmware, test data. Its place tells. Each row has an example
+//! that was found in published images; harness/README.md, "An explanation for a
+//! foreign file", says where a new one belongs.
 
 use super::judge::machine;
 use crate::binary::{Content, ElfKind};
@@ -19,7 +20,18 @@ const TREES: &[(&[&str], &str)] = &[
     (&["usr/lib/efi", "usr/lib/arm-trusted-firmware", "usr/lib/opensbi", "usr/lib/xen-4.17/boot"], "boot code"),
     // /usr/local/go/src/debug/elf/testdata, node_modules/*/test/fixtures
     (
-        &["testdata", "test-data", "test_data", "tests", "test", "fixtures", "__fixtures__", "testfiles", "corpus", "spec/fixtures"],
+        &[
+            "testdata",
+            "test-data",
+            "test_data",
+            "tests",
+            "test",
+            "fixtures",
+            "__fixtures__",
+            "testfiles",
+            "corpus",
+            "spec/fixtures",
+        ],
         "test data",
     ),
     // node_modules/NAME/prebuilds/PLATFORM/NAME.node

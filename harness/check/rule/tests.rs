@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::*;
 
-/// The rules that DESIGN.md's table has for these groups, in its order.
+/// The rules by name, in the order in which harness/README.md asks to add them. A name that changes breaks its users.
 const WANTED: [&str; 21] = [
     "manifest/missing-platform",
     "manifest/unexpected-platform",
@@ -154,6 +154,37 @@ fn the_list_has_a_line_per_rule_under_its_group() {
     assert!(list.starts_with("manifest\n  manifest/missing-platform         error    a required platform"), "{list}");
     assert!(list.contains("\n\nblob\n  blob/missing                      error    a blob"), "{list}");
     assert_eq!(list.lines().filter(|line| line.starts_with("  ")).count(), RULES.len());
+}
+
+#[test]
+fn a_group_is_listed_alone() {
+    let list = list_of("Blob").unwrap();
+    assert!(list.starts_with("blob\n  blob/missing "), "{list}");
+    assert!(list.contains("  blob/size-mismatch ") && !list.contains("layer/"), "{list}");
+    assert!(list.ends_with("`mpcheck explain RULE` says what a rule means, why it matters and how to fix it.\n"));
+    assert_eq!(list_of("blob/").as_ref(), Some(&list));
+    assert_eq!(list_of("blo"), None);
+    assert_eq!(list_of(""), None);
+}
+
+/// The README's table of rules is the table: names, severities, and what is wrong.
+#[test]
+fn the_readme_has_every_rule() {
+    let readme = include_str!("../../../README.md");
+    let severity = |rule: &Rule| severity(rule.severity);
+    let rows = RULES.iter().map(|rule| format!("| `{}` | {} | {} |", rule.name, severity(rule), rule.summary));
+    let is_row = |line: &&str| RULES.iter().any(|rule| line.starts_with(&format!("| `{}/", rule.group())));
+    assert_eq!(readme.lines().filter(is_row).collect::<Vec<_>>(), rows.collect::<Vec<_>>());
+}
+
+#[rstest]
+#[case::exact("layer/corrupt", LAYER_CORRUPT)]
+#[case::upper_case("LAYER/Corrupt", LAYER_CORRUPT)]
+#[case::half("corrupt", LAYER_CORRUPT)]
+#[case::half_in_upper_case("Foreign-Architecture", FOREIGN_ARCHITECTURE)]
+#[case::as_a_constant("ENTRYPOINT_MISSING", ENTRYPOINT_MISSING)]
+fn a_rule_is_found_in_any_case_and_by_half_of_its_name(#[case] given: &str, #[case] wanted: Rule) {
+    assert_eq!(find(given), Ok(&wanted));
 }
 
 #[rstest]

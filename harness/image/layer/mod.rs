@@ -9,7 +9,7 @@ mod guard;
 mod pass;
 mod sparse;
 
-pub use pass::{LayerRead, read};
+pub use pass::{LayerRead, read, verify};
 
 use super::digest::Digest;
 use crate::binary::Content;
@@ -83,6 +83,8 @@ impl Entry {
     pub fn name_bytes(&self) -> usize {
         let target = match &self.kind {
             EntryKind::Symlink(target) | EntryKind::Hardlink(target) => target.len(),
+            // As long as the file wants: a program may name an interpreter of 4096 bytes.
+            EntryKind::File(Some(content)) => content.kept_bytes(),
             _ => 0,
         };
         self.path.len() + target
@@ -134,3 +136,6 @@ pub enum Fault {
     /// The document is not valid: why.
     Invalid(String),
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,12 @@
 
 use super::{Fault, LayerFacts, Limits, archive, decompress};
 use crate::image::descriptor::Descriptor;
-use crate::image::digest::{Algorithm, HashingReader};
+use crate::image::digest::{Algorithm, Digest, HashingReader};
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Bytes that are decompressed and hashed at a time.
-const BLOCK_BYTES: usize = 128 * 1024;
+/// Bytes that are decompressed and hashed at a time. After each step a decoder saves its window (32 KiB for
+/// gzip), so that small steps cost a copy of everything; more than this no longer fits the processor's cache.
+const BLOCK_BYTES: usize = 256 * 1024;
 
 /// What a pass over a layer found.
 #[derive(Debug)]
@@ -34,15 +35,6 @@ pub fn read(descriptor: &Descriptor, blob: Box<dyn Read + Send>, limits: &Limits
         return LayerRead { facts: None, faults: Vec::new(), undecided: Some(why) };
     }
     let is_its_own = digest == descriptor.digest;
-    let blob_fault = if bytes > descriptor.size {
-        Some(Fault::Size { observed: bytes, more: true })
-    } else if bytes < descriptor.size {
-        Some(Fault::Size { observed: bytes, more: false })
-    } else if !is_its_own {
-        Some(Fault::Digest { observed: digest })
-    } else {
-        None
-    };
     let (facts, layer_fault) = match unpacked {
         // Other bytes than the image's say nothing about the image, however well they unpack.
         Ok(_) if !is_its_own => (None, None),
@@ -50,8 +42,37 @@ pub fn read(descriptor: &Descriptor, blob: Box<dyn Read + Send>, limits: &Limits
         Err(fault) => (None, Some(fault)),
     };
     // A blob with other bytes than it should have explains that it does not unpack.
-    let faults = blob_fault.or(layer_fault).into_iter().collect();
+    let faults = blob_fault(descriptor, digest, bytes).or(layer_fault).into_iter().collect();
     LayerRead { facts, faults, undecided: None }
+}
+
+/// Reads a blob only to compare its size and digest: what it holds is known.
+///
+/// The result has no facts.
+pub fn verify(descriptor: &Descriptor, blob: Box<dyn Read + Send>, progress: &dyn Fn(u64)) -> LayerRead {
+    let tap = Tap { inner: blob, left: descriptor.size.saturating_add(1), failure: None, progress };
+    let mut blocks = BufReader::with_capacity(BLOCK_BYTES, HashingReader::new(tap, descriptor.digest.algorithm()));
+    let drained = drain(&mut blocks);
+    let (digest, bytes) = blocks.into_inner().finish();
+    match drained {
+        Err(error) => LayerRead { facts: None, faults: Vec::new(), undecided: Some(error.to_string()) },
+        Ok(()) => LayerRead {
+            facts: None,
+            faults: blob_fault(descriptor, digest, bytes).into_iter().collect(),
+            undecided: None,
+        },
+    }
+}
+
+/// How the bytes that were read differ from the descriptor.
+fn blob_fault(descriptor: &Descriptor, digest: Digest, bytes: u64) -> Option<Fault> {
+    if bytes != descriptor.size {
+        Some(Fault::Size { observed: bytes, more: bytes > descriptor.size })
+    } else if digest != descriptor.digest {
+        Some(Fault::Digest { observed: digest })
+    } else {
+        None
+    }
 }
 
 fn unpack(compressed: impl Read, limits: &Limits) -> Result<LayerFacts, Fault> {

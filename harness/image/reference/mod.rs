@@ -206,9 +206,10 @@ impl ReferenceError {
                 "a name is [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]; a file or directory starts with `./` or `/`"
                     .to_owned()
             }
-            Self::NoSuchFile { .. } => {
+            Self::NoSuchFile { path } if ImageName::parse(path).is_ok() => {
                 "check the path; where a registry's image is meant, put `docker://` before its name".to_owned()
             }
+            Self::NoSuchFile { .. } => "check the path".to_owned(),
             Self::Unreadable { .. } => "check the permissions of the path and of the directories above it".to_owned(),
             Self::NotAnImage { hint, .. } => hint.clone(),
         }

@@ -1,6 +1,6 @@
 //! What lies at a path: an OCI layout, an image archive, or neither.
 
-use super::ReferenceError;
+use super::{ImageName, ReferenceError};
 use crate::image::archive_format::{ArchiveFormat, SNIFFED_BYTES};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -65,14 +65,18 @@ impl PathKind {
 
     /// The error for a path of this kind where an image was expected.
     pub(super) fn not_an_image(&self, path: String) -> ReferenceError {
-        let registry = format!("where a registry's image is meant, write `docker://{path}`");
+        // A path that is no name (/etc/passwd) is not what a registry's image is called either.
+        let registry = match ImageName::parse(&path) {
+            Ok(_) => format!("; where a registry's image is meant, write `docker://{path}`"),
+            Err(_) => String::new(),
+        };
         let (what, hint) = match self {
             Self::Missing => return ReferenceError::NoSuchFile { path },
             Self::Unreadable(why) => return ReferenceError::Unreadable { path, why: why.clone() },
             Self::Directory => (
                 "a directory without an `oci-layout` file".to_owned(),
                 format!(
-                    "an OCI layout comes from `docker buildx build --output type=oci,tar=false,dest=DIR` or `skopeo copy --all docker://NAME oci:DIR`; {registry}"
+                    "an OCI layout comes from `docker buildx build --output type=oci,tar=false,dest=DIR` or `skopeo copy --all docker://NAME oci:DIR`{registry}"
                 ),
             ),
             Self::Empty => (
@@ -82,7 +86,7 @@ impl PathKind {
             Self::File => (
                 "a file, and no tar".to_owned(),
                 format!(
-                    "an image archive comes from `docker save` or `docker buildx build --output type=oci,dest=FILE`; {registry}"
+                    "an image archive comes from `docker save` or `docker buildx build --output type=oci,dest=FILE`{registry}"
                 ),
             ),
             Self::Special => (

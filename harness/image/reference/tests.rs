@@ -9,7 +9,7 @@ fn world(path: &Path) -> PathKind {
         "out" | "./out" | "/tmp/a:b" | "/tmp/a" | "build/oci" => PathKind::Layout,
         "app.tar" | "image" | "./c:d.tar" | "./app.tar" | "app.tar.gz" => PathKind::Archive,
         "." | "nginx" | "/tmp" => PathKind::Directory,
-        "README.md" | "./README.md" => PathKind::File,
+        "README.md" | "./README.md" | "notes" | "/etc/passwd" => PathKind::File,
         "empty.tar" => PathKind::Empty,
         "/dev/zero" => PathKind::Special,
         "/root/x.tar" => PathKind::Unreadable("permission denied".into()),
@@ -104,7 +104,8 @@ fn archives(#[case] argument: &str, #[case] path: &str, #[case] selector: Option
 #[case("docker://https://registry.example/app", "is an address", "write `registry.example/app`")]
 #[case("nginx", "nginx is no image: it is a directory without an `oci-layout` file", "`docker://nginx`")]
 #[case(".", ". is no image: it is a directory", "skopeo copy")]
-#[case("README.md", "README.md is no image: it is a file, and no tar", "`docker://README.md`")]
+#[case("notes", "notes is no image: it is a file, and no tar", "`docker://notes`")]
+#[case("README.md", "README.md is no image: it is a file, and no tar", "dest=FILE`")]
 #[case("oci:/tmp", "/tmp is no image: it is a directory", "skopeo copy")]
 #[case("oci:app.tar:v1", "app.tar is no image: it is an archive", "oci-archive:app.tar")]
 #[case("oci-archive:out", "out is no image: it is an OCI layout directory", "oci:out")]
@@ -136,6 +137,20 @@ fn what_is_not_there_is_no_usage_error(#[case] argument: &str, #[case] message: 
     assert_eq!(error.to_string(), message);
     assert!(!error.is_usage());
     assert!(!error.hint().is_empty());
+}
+
+/// What has no registry's form is not advised to be looked for in one.
+#[rstest]
+#[case("README.md")]
+#[case("./README.md")]
+#[case("/etc/passwd")]
+#[case("/tmp")]
+#[case("/none")]
+#[case("./none")]
+fn a_path_that_is_no_name_is_not_sent_to_a_registry(#[case] argument: &str) {
+    let hint = parse(argument).unwrap_err().hint();
+    // The name of an example is no advice.
+    assert!(!hint.contains("where a registry's image is meant"), "{hint}");
 }
 
 #[test]

@@ -256,6 +256,10 @@ impl Source for DockerArchive {
         self.files.size(name).map(drop).map_err(|e| self.blob_error(&descriptor.digest, name, e))
     }
 
+    fn seal(&self, descriptor: &Descriptor) -> Option<String> {
+        self.files.seal(self.member(&descriptor.digest).ok()?)
+    }
+
     fn one_platform(&self) -> Option<String> {
         Some("an archive in the old form of `docker save` holds one platform of an image".to_owned())
     }

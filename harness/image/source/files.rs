@@ -27,6 +27,11 @@ pub(super) trait Files: Send + Sync {
     /// How many bytes a regular file has.
     fn size(&self, name: &str) -> Result<u64, FileError>;
 
+    /// What changes whenever a file does, see [`super::Source::seal`].
+    fn seal(&self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// Whether there is a regular file of this name.
     fn contains(&self, name: &str) -> bool {
         self.size(name).is_ok()

@@ -130,6 +130,10 @@ impl<F: Files> Source for Layout<F> {
         let name = blob_name(&descriptor.digest);
         self.files.size(&name).map(drop).map_err(|e| self.blob_error(&descriptor.digest, &name, e))
     }
+
+    fn seal(&self, descriptor: &Descriptor) -> Option<String> {
+        self.files.seal(&blob_name(&descriptor.digest))
+    }
 }
 
 /// Where a layout keeps a blob.

@@ -82,6 +82,19 @@ pub trait Source: Send + Sync {
         self.open(descriptor).map(drop)
     }
 
+    /// Something that stays the same exactly as long as the blob's bytes at this
+    /// place do, so that they need not be read again to be trusted; `None` where
+    /// nothing can promise that.
+    fn seal(&self, _descriptor: &Descriptor) -> Option<String> {
+        None
+    }
+
+    /// What went wrong on the way and changes no result, each in a sentence:
+    /// credentials that could not be read, a helper that failed.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Why this source has one platform of the image, whatever the published image
     /// has; `None` where it can have all. Asked after [`Source::root`].
     fn one_platform(&self) -> Option<String> {
@@ -91,7 +104,7 @@ pub trait Source: Send + Sync {
 
 /// Why something could not be read from a source.
 ///
-/// `why` and `hint` are whole sentences' ends and sentences for a person;
+/// `why` and `hint` are fragments for a person, which follow a `: ` and a `; `;
 /// nothing in them is a secret (no credentials, no signed URLs' queries).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {

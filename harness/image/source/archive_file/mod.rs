@@ -79,6 +79,10 @@ impl ArchiveFile {
     /// # Errors
     /// When the file is no tar, or a broken, truncated or oversized one.
     pub(super) fn scan(file: File) -> Result<Self, TarError> {
+        Self::scan_at_most(file, MAX_MEMBERS)
+    }
+
+    fn scan_at_most(file: File, max_members: usize) -> Result<Self, TarError> {
         let end = file.metadata().map_err(|e| TarError::Read { at: 0, why: e.to_string() })?.len();
         let mut members = HashMap::new();
         let mut seen = 0;
@@ -87,7 +91,7 @@ impl ArchiveFile {
         while let Some((name, member)) = headers.next()? {
             seen += 1;
             name_bytes += name.as_ref().map_or(0, |n| n.len()) + member.link_length();
-            if seen > MAX_MEMBERS || name_bytes > MAX_NAMES {
+            if seen > max_members || name_bytes > MAX_NAMES {
                 return Err(TarError::TooMany);
             }
             // A name that is not UTF-8, or leads out of the archive, is none that an image has.

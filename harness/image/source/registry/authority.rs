@@ -151,14 +151,14 @@ fn refused(address: &Address, state: &MutexGuard<'_, State>, why: &str) -> Sourc
     let host = address.registry();
     let hint = if lookup.found.is_some() {
         format!(
-            "Check that the account may pull {}/{} and that the name is right; `docker login {host}` renews the credentials.",
+            "check that the account may pull {}/{} and that the name is right; `docker login {host}` renews the credentials",
             host,
             address.repository()
         )
     } else {
         format!(
-            "If the image is private, log in with `docker login {host}`; check the name too, as registries answer like \
-             this for repositories that do not exist."
+            "if the image is private, log in with `docker login {host}`; check the name too, as registries answer like \
+             this for repositories that do not exist"
         )
     };
     SourceError::Unauthorized { what: address.to_string(), why: format!("{why} ({with}{problems})"), hint }
@@ -206,7 +206,7 @@ fn secret_header(text: String, host: &str) -> Result<HeaderValue, SourceError> {
     let mut value = HeaderValue::try_from(text).map_err(|_| SourceError::Invalid {
         what: format!("the token for {host}"),
         why: "it has characters that no header can have".to_owned(),
-        hint: "Log in again, so that a new one is made.".to_owned(),
+        hint: "log in again, so that a new one is made".to_owned(),
     })?;
     value.set_sensitive(true);
     Ok(value)

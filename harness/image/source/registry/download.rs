@@ -53,7 +53,7 @@ impl BlobReader {
                 self.end = Some(Err(SourceError::Unreachable {
                     what: "the registry".to_owned(),
                     why: "the download ended without a result".to_owned(),
-                    hint: "This is a fault of mpcheck: please report it.".to_owned(),
+                    hint: "this is a fault of mpcheck: please report it".to_owned(),
                 }));
             }
         }
@@ -183,7 +183,7 @@ impl Download {
         SourceError::Invalid {
             what: format!("registry {}", self.connection.address.registry()),
             why: format!("asked for {} from byte {} on, {what}", self.wanted.digest.short(), self.delivered),
-            hint: "This is a fault of the registry, or of a proxy before it: try again, and tell who runs it."
+            hint: "this is a fault of the registry, or of a proxy before it: try again, and tell who runs it"
                 .to_owned(),
         }
     }

@@ -19,6 +19,7 @@ mod transport;
 pub use address::is_loopback;
 pub use credentials::CredentialEnvironment;
 pub use retry::{RetryPolicy, Sleeper};
+pub use transport::check_ca_file;
 
 use super::{Root, Source, SourceError};
 use crate::image::descriptor::Descriptor;
@@ -117,6 +118,16 @@ impl Source for RegistrySource {
 
     fn probe(&self, descriptor: &Descriptor) -> Result<(), SourceError> {
         self.executor.block_on(self.connection.probe(&Wanted::new(descriptor)))
+    }
+
+    // A registry finds blobs by their digest; what it once served under one is what it has under it.
+    fn seal(&self, _descriptor: &Descriptor) -> Option<String> {
+        let address = &self.connection.address;
+        Some(format!("registry {}/{}", address.registry(), address.repository()))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.executor.block_on(self.connection.problems())
     }
 }
 

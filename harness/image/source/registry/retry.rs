@@ -1,6 +1,7 @@
 //! When and how often a request is tried again.
 
 use super::super::SourceError;
+use super::address::is_loopback;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use std::fmt;
 use std::future::Future;
@@ -10,7 +11,10 @@ use std::time::{Duration, SystemTime};
 
 /// How a task waits; tests put a recorder here, so that no test ever sleeps.
 #[derive(Clone)]
-pub struct Sleeper(Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>);
+pub struct Sleeper(Arc<dyn Fn(Duration) -> Asleep + Send + Sync>);
+
+/// A wait that ends by itself.
+type Asleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Sleeper {
     /// Waits for real.
@@ -171,21 +175,23 @@ impl<'a> Attempts<'a> {
     fn give_up(&self, trouble: &Trouble, how: &str) -> SourceError {
         let host = self.registry;
         let hint = match trouble.cause {
+            // Neither TLS nor a proxy stands between this machine and itself.
+            Cause::Connect if is_loopback(host) => {
+                "check the port, and that the registry runs on this very machine (in a container, that is the container)".to_owned()
+            }
             Cause::Connect => {
-                "Check the host name and the port, the network, and HTTPS_PROXY; a registry without TLS that is not on \
-                 this machine needs --plain-http."
+                "check the host name and the port, the network, and HTTPS_PROXY; a registry without TLS that is not on \
+                 this machine needs --plain-http"
                     .to_owned()
             }
             Cause::Connection => {
-                "The network or a proxy on the way breaks the transfer: try again, or from nearer.".to_owned()
+                "the network or a proxy on the way breaks the transfer: try again, or from nearer".to_owned()
             }
             Cause::TooMany => {
-                format!(
-                    "Try again later, or log in with `docker login {host}`: known users usually have higher limits."
-                )
+                format!("try again later, or log in with `docker login {host}`: known users usually have higher limits")
             }
             Cause::Server => {
-                "The registry has a fault of its own: try again later, or look at its status page.".to_owned()
+                "the registry has a fault of its own: try again later, or look at its status page".to_owned()
             }
         };
         SourceError::Unreachable { what: format!("registry {host}"), why: format!("{} ({how})", trouble.why), hint }
@@ -282,6 +288,37 @@ mod tests {
         });
         assert!(end.to_string().contains("tried 30 times"), "{end}");
         assert_eq!(delays.lock().unwrap().len(), 29);
+    }
+
+    #[rstest]
+    #[case("registry.example", &["--plain-http", "HTTPS_PROXY"], &[])]
+    #[case("localhost:5000", &["check the port"], &["--plain-http", "HTTPS_PROXY"])]
+    #[case("127.0.0.1:5000", &["check the port"], &["--plain-http", "HTTPS_PROXY"])]
+    fn what_stands_between_is_told_only_where_something_does(
+        #[case] host: &str,
+        #[case] told: &[&str],
+        #[case] untold: &[&str],
+    ) {
+        let (policy, _) = recorded();
+        let policy = RetryPolicy { attempts: 1, ..policy };
+        let trouble = Trouble::new(Cause::Connect, "no connection");
+        let end = run(Attempts::new(&policy, host).wait_after(trouble.into())).unwrap_err();
+        let hint = end.hint().unwrap();
+        assert!(told.iter().all(|part| hint.contains(part)), "{hint}");
+        assert!(!untold.iter().any(|part| hint.contains(part)), "{hint}");
+    }
+
+    #[rstest]
+    #[case(Cause::Connect)]
+    #[case(Cause::Connection)]
+    #[case(Cause::TooMany)]
+    #[case(Cause::Server)]
+    fn hints_are_fragments_that_follow_an_error(#[case] cause: Cause) {
+        let (policy, _) = recorded();
+        let policy = RetryPolicy { attempts: 1, ..policy };
+        let end = run(Attempts::new(&policy, "registry.example").wait_after(Trouble::new(cause, "x").into()));
+        let hint = end.unwrap_err().hint().unwrap().to_owned();
+        assert!(hint.starts_with(char::is_lowercase) && !hint.ends_with('.'), "{hint}");
     }
 
     #[test]

@@ -122,21 +122,21 @@ impl Transport {
         };
         if seen.contains(to) {
             let why = format!("its redirects go in a loop: {} leads back to {}", host_of(from), host_of(to));
-            return wrong(why, "This is a fault of the registry, or of a proxy before it: tell who runs it.");
+            return wrong(why, "this is a fault of the registry, or of a proxy before it: tell who runs it");
         }
         if seen.len() > MAX_REDIRECTS {
             let why = format!("it redirects more than {MAX_REDIRECTS} times, lastly to {}", host_of(to));
-            return wrong(why, "This is a fault of the registry, or of a proxy before it: tell who runs it.");
+            return wrong(why, "this is a fault of the registry, or of a proxy before it: tell who runs it");
         }
         match to.scheme() {
             "https" => Ok(()),
             "http" if from.scheme() == "http" || self.plain_http => Ok(()),
             "http" => {
                 let why = format!("it redirects from HTTPS to plain HTTP, to {}", host_of(to));
-                wrong(why, "Nobody between could be told from the registry: if that is meant, pass --plain-http.")
+                wrong(why, "nobody between could be told from the registry: if that is meant, pass --plain-http")
             }
             other => {
-                wrong(format!("it redirects to an address of the kind `{}`", shorten(other, 20)), "Tell who runs it.")
+                wrong(format!("it redirects to an address of the kind `{}`", shorten(other, 20)), "tell who runs it")
             }
         }
     }
@@ -206,17 +206,25 @@ impl Transport {
             what: "the HTTPS client".to_owned(),
             why: deepest(&error),
             hint:
-                "Install the system's CA certificates (package ca-certificates), or name a file of them with --ca-cert."
+                "install the system's CA certificates (package ca-certificates), or name a file of them with --ca-cert"
                     .to_owned(),
         })
     }
+}
+
+/// Whether a file has CA certificates that can be trusted: what [`RegistryOptions::ca_cert`] names.
+///
+/// # Errors
+/// When it cannot be read or has none.
+pub fn check_ca_file(path: &Path) -> Result<(), SourceError> {
+    read_ca_file(path).map(drop)
 }
 
 fn read_ca_file(path: &Path) -> Result<Vec<Certificate>, SourceError> {
     let wrong = |why: String| SourceError::Invalid {
         what: format!("the CA file {}", path.display()),
         why,
-        hint: "--ca-cert takes a file of certificates in PEM form (-----BEGIN CERTIFICATE-----).".to_owned(),
+        hint: "--ca-cert takes a file of certificates in PEM form (-----BEGIN CERTIFICATE-----)".to_owned(),
     };
     let mut pem = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
@@ -238,7 +246,7 @@ fn redirect_target(response: &Response, url: &Url) -> Option<Result<Url, SourceE
     Some(target.ok_or_else(|| SourceError::Invalid {
         what: format!("registry {}", host_of(url)),
         why: "it redirects to something that is no address".to_owned(),
-        hint: "This is a fault of the registry, or of a proxy before it: tell who runs it.".to_owned(),
+        hint: "this is a fault of the registry, or of a proxy before it: tell who runs it".to_owned(),
     }))
 }
 
@@ -267,7 +275,7 @@ fn read_error(error: &reqwest::Error, url: &Url) -> Failure {
         return Failure::Final(SourceError::Invalid {
             what: format!("the address of {host}"),
             why,
-            hint: "Check the image's name.".to_owned(),
+            hint: "check the image's name".to_owned(),
         });
     }
     let (cause, why) = match (error.is_connect(), error.is_timeout()) {
@@ -288,7 +296,7 @@ pub(super) fn spoke_tls(host: &str) -> SourceError {
     SourceError::Invalid {
         what: format!("registry {host}"),
         why: "it was asked in plain HTTP and speaks HTTPS".to_owned(),
-        hint: "Leave out --plain-http.".to_owned(),
+        hint: "leave out --plain-http".to_owned(),
     }
 }
 
@@ -299,19 +307,19 @@ fn tls_failure(error: &rustls::Error, host: &str) -> SourceError {
         rustls::Error::InvalidMessage(_) => SourceError::Invalid {
             what,
             why: "it was asked in HTTPS and does not speak it".to_owned(),
-            hint: "If the registry is meant to speak plain HTTP, pass --plain-http.".to_owned(),
+            hint: "if the registry is meant to speak plain HTTP, pass --plain-http".to_owned(),
         },
         rustls::Error::InvalidCertificate(_) => SourceError::Invalid {
             what,
             why: format!("its certificate is not trusted: {shown}"),
             hint:
-                "Name the file of the CA that signed it with --ca-cert, or, where nothing is at stake, pass --insecure."
+                "name the file of the CA that signed it with --ca-cert, or, where nothing is at stake, pass --insecure"
                     .to_owned(),
         },
         _ => SourceError::Invalid {
             what,
             why: format!("TLS failed: {shown}"),
-            hint: "Check the host name and the port; a proxy on the way may be in between.".to_owned(),
+            hint: "check the host name and the port; a proxy on the way may be in between".to_owned(),
         },
     }
 }

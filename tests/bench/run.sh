@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Measures mpcheck against its peers on one machine, in one run, and prints ratios. See bench.py.
+#
+#   run.sh [RUNS]     how often each command is measured (3)
+#
+# MPCHECK names the program to measure; the default is target/release/mpcheck.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../parts/parts.bash
+source "$(dirname "${BASH_SOURCE[0]}")/../parts/parts.bash"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+parts=$here/../parts
+program=${MPCHECK:-$here/../../target/release/mpcheck}
+[[ -x $program ]] || die "$program is not there: make build"
+
+"$parts/images.sh" big >/dev/null
+trap '"$parts/registry.sh" stop bench || true' EXIT
+registry=$("$parts/registry.sh" start bench)
+for form in gzip zstd; do
+    "$parts/push.sh" "$PARTS/images/big-$form" "$registry/big-$form:1" >/dev/null
+done
+python3 "$here/bench.py" "$program" "$PARTS" "$registry" "${1:-3}"

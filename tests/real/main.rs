@@ -1,0 +1,18 @@
+//! Tests against real parts: Docker engines, registries, images made of Debian's packages, and the tools that people
+//! make images with. `tests/parts/run.sh` starts the parts and says where they are; without them these tests fail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a slip in a test should stop that test"
+)]
+
+mod buildkit;
+mod check;
+mod container;
+mod engine;
+mod images;
+mod parts;
+mod serve;
+mod sources;
