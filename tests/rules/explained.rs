@@ -48,7 +48,11 @@ fn amd64() -> Vec<u8> {
 #[case::android("opt/sdk/android/libmain.so", amd64(), "its path names android")]
 #[case::launcher("usr/lib/python3/pip/t64.exe", Pe::program(pe::AMD64).build(), "a Windows file")]
 #[case::macos("opt/tool-darwin/tool", macho::thin(macho::ARM64), "its path names macOS")]
-#[case::fsevents("srv/node_modules/fsevents/fsevents.node", macho::fat(&[macho::X86_64, macho::ARM64]), "its path names macOS")]
+#[case::fsevents(
+    "srv/node_modules/fsevents/fsevents.node",
+    macho::fat(&[macho::X86_64, macho::ARM64]),
+    "its path names macOS"
+)]
 fn the_place_explains(#[case] path: &str, #[case] bytes: Vec<u8>, #[case] why: &str) {
     let checked = Given::from(image(path, bytes)).check();
     assert_eq!(
