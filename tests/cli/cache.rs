@@ -34,12 +34,21 @@ fn a_second_run_reads_no_layer() {
     let first = machine.report(&["image", "--verbose"]);
     // Both platforms have one of the three.
     assert_eq!(ways(&first), ["read"; 3]);
-    // Nothing is left of the layers but their names and sizes.
-    spoil(&machine, &broken());
     let second = machine.report(&["image", "--verbose"]);
     assert_eq!(ways(&second), ["from the cache"; 3]);
     assert_eq!(second["findings"], first["findings"]);
     assert_eq!(second["images"], first["images"]);
+}
+
+/// The cache knows what is in a blob; that these bytes are still that blob is looked at again.
+#[test]
+fn bytes_that_changed_since_are_found() {
+    let machine = Machine::with(&good());
+    machine.run(&["image"]).says(0, &[]);
+    spoil(&machine, &good());
+    let report = machine.report(&["image"]);
+    assert_eq!(found(&report).len(), 4, "{report:#}");
+    assert!(found(&report).iter().all(|[rule, ..]| rule == "blob/digest-mismatch"), "{report:#}");
 }
 
 #[test]
@@ -81,11 +90,16 @@ fn broken_layers_are_not_kept() {
 }
 
 #[test]
-fn another_image_with_the_same_layers_is_read_from_the_cache() {
+fn the_same_layers_at_another_place_are_verified_there_once() {
     let machine = Machine::with(&good());
     machine.run(&["image"]).says(0, &[]);
     machine.add("other", &good());
+    assert_eq!(ways(&machine.report(&["other", "--verbose"])), ["verified, the rest from the cache"; 4]);
     assert_eq!(ways(&machine.report(&["other", "--verbose"])), ["from the cache"; 4]);
+    machine.add("third", &good());
+    std::fs::rename(machine.path("third"), machine.path("moved")).unwrap();
+    spoil(&machine, &good());
+    machine.run(&["moved"]).says(0, &[]);
 }
 
 #[test]
@@ -114,7 +128,7 @@ fn a_damaged_cache_is_no_cache() {
             }
         }
     }
-    assert_eq!(damaged, 3);
+    assert!(damaged >= 3, "{damaged} files");
     assert_eq!(machine.report(&["image"])["findings"], first["findings"]);
 }
 

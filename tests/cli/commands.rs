@@ -15,8 +15,16 @@ fn every_rule_is_explained() {
 }
 
 #[rstest]
+#[case::without_its_group("diff-id-mismatch", "layer/diff-id-mismatch (error)")]
+#[case::upper_case("Layer/Corrupt", "layer/corrupt (error)")]
+#[case::group("layer", "layer/too-large")]
+fn what_is_plainly_meant_is_explained(#[case] given: &str, #[case] said: &str) {
+    Machine::new().run(&["explain", given]).says(0, &[said]);
+}
+
+#[rstest]
 #[case::typing("binary/foriegn-architecture", "binary/foreign-architecture")]
-#[case::without_its_group("diff-id-mismatch", "layer/diff-id-mismatch")]
+#[case::typing_without_its_group("dif-id-mismatch", "layer/diff-id-mismatch")]
 #[case::nonsense("kubernetes", "mpcheck rules")]
 #[case::control_characters("\u{1b}[31m", "mpcheck rules")]
 fn an_unknown_rule_is_answered_with_the_nearest(#[case] given: &str, #[case] said: &str) {
