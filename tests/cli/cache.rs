@@ -34,12 +34,21 @@ fn a_second_run_reads_no_layer() {
     let first = machine.report(&["image", "--verbose"]);
     // Both platforms have one of the three.
     assert_eq!(ways(&first), ["read"; 3]);
-    // Nothing is left of the layers but their names and sizes.
-    spoil(&machine, &broken());
     let second = machine.report(&["image", "--verbose"]);
     assert_eq!(ways(&second), ["from the cache"; 3]);
     assert_eq!(second["findings"], first["findings"]);
     assert_eq!(second["images"], first["images"]);
+}
+
+#[test]
+fn what_changed_at_its_place_is_read_again_and_found() {
+    let machine = Machine::with(&good());
+    machine.run(&["image"]).says(0, &[]);
+    // Other bytes of the same number, under the names that the cache knows.
+    spoil(&machine, &good());
+    let report = machine.report(&["image"]);
+    assert_eq!(found(&report).len(), 4, "{report:#}");
+    assert!(found(&report).iter().all(|[rule, ..]| rule == "blob/digest-mismatch"), "{report:#}");
 }
 
 #[test]
@@ -81,10 +90,11 @@ fn broken_layers_are_not_kept() {
 }
 
 #[test]
-fn another_image_with_the_same_layers_is_read_from_the_cache() {
+fn the_same_layers_at_another_place_are_verified_and_not_unpacked() {
     let machine = Machine::with(&good());
     machine.run(&["image"]).says(0, &[]);
     machine.add("other", &good());
+    assert_eq!(ways(&machine.report(&["other", "--verbose"])), ["verified, the rest from the cache"; 4]);
     assert_eq!(ways(&machine.report(&["other", "--verbose"])), ["from the cache"; 4]);
 }
 
@@ -114,7 +124,8 @@ fn a_damaged_cache_is_no_cache() {
             }
         }
     }
-    assert_eq!(damaged, 3);
+    // What the three layers hold, and that the place has them.
+    assert_eq!(damaged, 6);
     assert_eq!(machine.report(&["image"])["findings"], first["findings"]);
 }
 

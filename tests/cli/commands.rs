@@ -16,7 +16,7 @@ fn every_rule_is_explained() {
 
 #[rstest]
 #[case::typing("binary/foriegn-architecture", "binary/foreign-architecture")]
-#[case::without_its_group("diff-id-mismatch", "layer/diff-id-mismatch")]
+#[case::without_its_group("diff-id-mismatsh", "layer/diff-id-mismatch")]
 #[case::nonsense("kubernetes", "mpcheck rules")]
 #[case::control_characters("\u{1b}[31m", "mpcheck rules")]
 fn an_unknown_rule_is_answered_with_the_nearest(#[case] given: &str, #[case] said: &str) {
