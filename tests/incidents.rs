@@ -19,7 +19,8 @@ fn checked(case: &Case) -> Given {
                 let part = |key: &str| platform[key].as_str().map(|text| format!("/{text}")).unwrap_or_default();
                 format!("{}{}{}", platform["os"].as_str().unwrap(), part("architecture"), part("variant"))
             };
-            let platforms: Vec<String> = baseline.members().iter().map(|member| name(&member.descriptor["platform"])).collect();
+            let platforms: Vec<String> =
+                baseline.members().iter().map(|member| name(&member.descriptor["platform"])).collect();
             given.after(&platforms.join(","))
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! | module | what belongs there |
 //! |---|---|
-//! | `rules` | for every rule what breaks it and what does not: forged images through the library, findings compared exactly |
+//! | `rules` | for every rule what breaks it and what does not: forged images, findings compared exactly |
 //! | `incidents` | images broken as published ones were, and odd images with nothing wrong in them |
 //! | `cli` | the program itself as a process: arguments, output, exit codes, cache, bad input |
 //! | `arrows` | the direction of the imports between the rooms |

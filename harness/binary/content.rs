@@ -1,6 +1,6 @@
 //! The kinds of content that matter to a checker of programs.
 
-use super::{Elf, MachO, Pe, Script};
+use super::{Elf, Interpreter, MachO, Pe, Script};
 use serde::{Deserialize, Serialize};
 
 /// What a regular file holds.
@@ -103,6 +103,19 @@ impl Content {
         matches!(self, Self::Elf(_) | Self::Pe(_) | Self::MachO(_))
     }
 
+    /// How many bytes of the file's own text are kept: an interpreter's path, a first line.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Elf(elf) => match &elf.interpreter {
+                Interpreter::Path(path) => path.len(),
+                Interpreter::None | Interpreter::Broken(_) | Interpreter::Unknown => 0,
+            },
+            Self::Script(script) => script.interpreter.len() + script.argument.as_ref().map_or(0, Vec::len),
+            _ => 0,
+        }
+    }
+
     /// Equal for equal files of machine code; `None` for everything else.
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {
@@ -169,7 +182,8 @@ fn is_markup(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let opens = |opening: &[u8]| text.get(..opening.len()).is_some_and(|t| t.eq_ignore_ascii_case(opening));
     // What GitHub and others answer instead of the file, saved as the file.
-    let bare = [&b"not found"[..], b"404: not found", b"404 not found", b"403 forbidden", b"access denied", b"{\"message\":"];
+    let bare =
+        [&b"not found"[..], b"404: not found", b"404 not found", b"403 forbidden", b"access denied", b"{\"message\":"];
     OPENINGS.into_iter().any(opens) || (text.len() < 512 && bare.into_iter().any(opens))
 }
 

@@ -212,9 +212,7 @@ impl Start {
             (None, Some(_), None) => Interpreter::Unknown,
             (None, Some(_), Some(bytes)) => match bytes.split_last() {
                 // The kernel wants the last byte to be the NUL, and takes the path up to the first one.
-                Some((0, _)) => {
-                    Interpreter::Path(bytes.split(|&b| b == 0).next().unwrap_or_default().to_vec())
-                }
+                Some((0, _)) => Interpreter::Path(bytes.split(|&b| b == 0).next().unwrap_or_default().to_vec()),
                 _ => Interpreter::Broken("its interpreter's path does not end in a NUL".to_owned()),
             },
         };

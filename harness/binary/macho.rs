@@ -22,8 +22,10 @@ const MAX_FAT_ARCHITECTURES: u32 = 32;
 /// Whether the first bytes are one of Mach-O's magics.
 pub(super) fn is_macho(head: &[u8]) -> bool {
     let Some(magic) = head.first_chunk::<4>() else { return false };
-    matches!(u32::from_le_bytes(*magic), header::MH_MAGIC | header::MH_MAGIC_64 | header::MH_CIGAM | header::MH_CIGAM_64)
-        || u32::from_be_bytes(*magic) == fat::FAT_MAGIC
+    matches!(
+        u32::from_le_bytes(*magic),
+        header::MH_MAGIC | header::MH_MAGIC_64 | header::MH_CIGAM | header::MH_CIGAM_64
+    ) || u32::from_be_bytes(*magic) == fat::FAT_MAGIC
 }
 
 /// Reads the header out of a file's first bytes; `None` where it is none after all.

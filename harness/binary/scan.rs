@@ -127,9 +127,7 @@ impl Scanner {
             self.leave_head();
         }
         let content = match self.state {
-            State::Head | State::Settled if self.head.starts_with(b"#!") => {
-                Content::Script(script::parse(&self.head))
-            }
+            State::Head | State::Settled if self.head.starts_with(b"#!") => Content::Script(script::parse(&self.head)),
             State::Head | State::Settled => sniff(&self.head),
             State::Whole(hash) => {
                 let fingerprint = Fingerprint(hash.digest128());
@@ -182,8 +180,12 @@ impl ElfScan {
     fn follow_table(&mut self, head: &[u8]) {
         let (None, Some(table), Ok(start)) = (&self.segments, self.table.complete(), &self.start) else { return };
         let segments = start.segments(table);
-        if let Ok(elf::Segments { interpreter: Some(range), .. }) = &segments {
-            self.interpreter = Window::open(range.clone(), head);
+        if let (Ok(elf::Segments { interpreter: Some(range), .. }), Window::Wanted { range: of_table, .. }) =
+            (&segments, &self.table)
+        {
+            // What lies between the head and the end of the table has gone by, or has not,
+            // as the bytes came; it must not depend on that.
+            self.interpreter = Window::open(range.clone(), head).after(of_table.end);
         }
         self.segments = Some(segments);
     }
@@ -198,7 +200,8 @@ impl ElfScan {
         self.qemu = QEMU_FINDER.find(&self.tail).is_some() || QEMU_FINDER.find(chunk).is_some();
         if border.len() < chunk.len() {
             self.tail.clear();
-            self.tail.extend_from_slice(chunk.get(chunk.len().saturating_sub(QEMU_MARK.len() - 1)..).unwrap_or_default());
+            self.tail
+                .extend_from_slice(chunk.get(chunk.len().saturating_sub(QEMU_MARK.len() - 1)..).unwrap_or_default());
         } else {
             let excess = self.tail.len().saturating_sub(QEMU_MARK.len() - 1);
             self.tail.drain(..excess);
@@ -244,6 +247,17 @@ impl Window {
         let from = usize::try_from(next - position).unwrap_or(usize::MAX);
         let to = usize::try_from(range.end.min(end) - position).unwrap_or(usize::MAX);
         kept.extend_from_slice(chunk.get(from..to).unwrap_or_default());
+    }
+
+    /// The same, if nothing of it that is still to come lies before a position.
+    fn after(self, position: u64) -> Self {
+        match self {
+            Self::Wanted { range, kept } => {
+                let next = range.start + kept.len() as u64;
+                if next < range.end && next < position { Self::Missed } else { Self::Wanted { range, kept } }
+            }
+            other => other,
+        }
     }
 
     fn complete(&self) -> Option<&[u8]> {
@@ -302,9 +316,15 @@ mod tests {
         assert_eq!((elf.machine, elf.bits(), elf.kind), (183, 64, ElfKind::Shared));
     }
 
-    #[test]
-    fn a_path_before_a_late_table_and_after_the_head_is_unknown_and_not_absent() {
-        let Content::Elf(elf) = scan(&elf(90_000, 50_000, 100_000), 4096) else { panic!("no ELF") };
+    #[rstest]
+    #[case::far_before(90_000, 50_000)]
+    #[case::just_before(90_000, 89_980)]
+    fn a_path_before_a_late_table_and_after_the_head_is_unknown_and_not_absent(
+        #[case] table: usize,
+        #[case] path: usize,
+        #[values(1, 4096, 1 << 20)] chunk: usize,
+    ) {
+        let Content::Elf(elf) = scan(&elf(table, path, 100_000), chunk) else { panic!("no ELF") };
         assert_eq!(elf.interpreter, Interpreter::Unknown);
     }
 

@@ -3,7 +3,6 @@
 use super::binary::{Subject, has_unexplained_foreign_code};
 use super::draft::Draft;
 use super::rule;
-use crate::image::digest::Digest;
 use mpcheck_reports::Finding;
 
 /// Compares all platforms with each other.
@@ -17,11 +16,10 @@ pub(super) fn findings(subjects: &[Subject<'_>]) -> Vec<Finding> {
     for (i, (subject, is_wrong)) in subjects.iter().zip(&wrong).enumerate() {
         for (other, other_is_wrong) in subjects.iter().zip(&wrong).take(i) {
             let (one, two) = (&other.platform.platform, &subject.platform.platform);
-            let shared = shared(other, subject);
             if (one.os(), one.architecture()) == (two.os(), two.architecture()) || !(*is_wrong || *other_is_wrong) {
                 continue;
             }
-            let Some(shared) = shared else { continue };
+            let Some(shared) = shared(other, subject) else { continue };
             let message = format!("{one} and {two} have the same content: {shared}");
             let hint = "one build was published for both: build each platform (`docker buildx build --platform`), and keep --platform=$BUILDPLATFORM and single-platform digests out of the last stage's FROM";
             // The one that is wrong is the one to be looked at.
@@ -39,9 +37,8 @@ fn shared(one: &Subject<'_>, two: &Subject<'_>) -> Option<String> {
     if one.platform.descriptor.digest == two.platform.descriptor.digest {
         return Some(format!("both are the manifest {}", one.platform.descriptor.digest.short()));
     }
-    let layers = |subject: &Subject<'_>| -> Vec<Digest> {
-        subject.platform.layers.iter().map(|layer| layer.descriptor.digest.clone()).collect()
-    };
-    let (first, second) = (layers(one), layers(two));
-    (!first.is_empty() && first == second).then(|| format!("all of their {} layers", first.len()))
+    let (first, second) = (&one.platform.layers, &two.platform.layers);
+    let same = first.len() == second.len()
+        && first.iter().zip(second).all(|(a, b)| a.descriptor.digest == b.descriptor.digest);
+    (!first.is_empty() && same).then(|| format!("all of their {} layers", first.len()))
 }

@@ -10,6 +10,7 @@ use crate::image::{ImageFacts, PlatformFacts};
 use crate::platform::Platform;
 use mpcheck_reports as reports;
 use mpcheck_reports::{Check, Finding, Severity, Status};
+use std::collections::BTreeMap;
 
 /// An image, checked.
 #[derive(Debug)]
@@ -28,15 +29,15 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
         .platforms
         .iter()
         .zip(&rootfs)
-        .filter_map(|(platform, rootfs)| {
-            Some(Subject { platform, config: platform.config.as_ref().ok()?, rootfs: rootfs.as_ref()? })
-        })
+        .filter_map(|(platform, rootfs)| Some(Subject::new(platform, platform.config.as_ref().ok()?, rootfs.as_ref()?)))
         .collect();
     let mut findings = manifest::findings(facts, requirements);
     findings.extend(identical::findings(&subjects));
     findings.extend(blob::of_image(facts));
     for (platform, rootfs) in facts.platforms.iter().zip(&rootfs).filter(|(platform, _)| platform.selected) {
-        findings.extend(blob::of_platform(platform, rootfs.as_ref()));
+        // What only a missing layer leaves dangling is no fault of the others.
+        let whole = rootfs.as_ref().filter(|_| platform.has_whole_rootfs());
+        findings.extend(blob::of_platform(platform, whole));
     }
     for subject in &subjects {
         findings.extend(binary::findings(subject, &subjects));
@@ -44,10 +45,11 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
     for finding in &mut findings {
         reference.clone_into(&mut finding.image);
     }
+    let broken = Broken::of(&findings);
     let platforms = facts.platforms.iter().zip(&rootfs);
     let mut platforms: Vec<reports::Platform> = platforms
         .map(|(platform, rootfs)| {
-            let mut row = row(platform, rootfs.as_ref(), &findings);
+            let mut row = row(platform, rootfs.as_ref(), &broken);
             if requirements.required.iter().any(|required| platform.platform.satisfies(required)) {
                 must_be_decided(&mut row);
             }
@@ -89,7 +91,9 @@ fn absent(facts: &ImageFacts, requirements: &Requirements) -> Vec<reports::Platf
     let has: Vec<String> = facts.platforms.iter().map(|platform| platform.platform.to_string()).collect();
     let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
     let why = format!("it was asked for and is not in the image, which has {has}");
-    rows.extend(manifest::absent(facts, &requirements.selected).map(|platform| empty_row(platform, Status::Skipped, &why)));
+    rows.extend(
+        manifest::absent(facts, &requirements.selected).map(|platform| empty_row(platform, Status::Skipped, &why)),
+    );
     rows.sort_by(|a, b| a.platform.cmp(&b.platform));
     rows.dedup_by(|a, b| a.platform == b.platform);
     rows
@@ -122,7 +126,7 @@ fn undecided(facts: &ImageFacts) -> Option<String> {
     Some(format!("{} could not be read: {why}", digest.short()))
 }
 
-fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, findings: &[Finding]) -> reports::Platform {
+fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, broken: &Broken<'_>) -> reports::Platform {
     let is_binary = |kind: NodeKind<'_>| matches!(kind, NodeKind::File(Some(content)) if content.is_binary());
     let binaries = rootfs.map_or(0, |rootfs| rootfs.iter().filter(|(_, node)| is_binary(node.kind)).count());
     reports::Platform {
@@ -132,33 +136,42 @@ fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, findings: &[Findin
         binaries: binaries as u64,
         layers: platform.manifest.as_ref().map_or(0, |manifest| manifest.layers.len() as u64),
         run: None,
-        checks: checks(platform, findings),
+        checks: checks(platform, rootfs, broken),
     }
 }
 
-fn checks(platform: &PlatformFacts, findings: &[Finding]) -> Vec<Check> {
+/// The errors of each check on each platform: how many, and what the first of them says.
+#[derive(Default)]
+struct Broken<'a>(BTreeMap<(&'a str, &'a str), (usize, &'a str)>);
+
+impl<'a> Broken<'a> {
+    /// Counts once, however many platforms a hostile index lists.
+    fn of(findings: &'a [Finding]) -> Self {
+        let mut broken = Self::default();
+        for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
+            let (Some(platform), Some((group, _))) = (&finding.platform, finding.rule.split_once('/')) else {
+                continue;
+            };
+            broken.0.entry((platform, group)).or_insert((0, &finding.message)).0 += 1;
+        }
+        broken
+    }
+}
+
+fn checks(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, broken: &Broken<'_>) -> Vec<Check> {
     let name = platform.platform.to_string();
-    let of_group = |group: &'static str| {
-        let name = &name;
-        findings.iter().filter(move |finding| {
-            finding.platform.as_ref() == Some(name)
-                && finding.severity == Severity::Error
-                && finding.rule.split_once('/').is_some_and(|(g, _)| g == group)
-        })
-    };
     let states = [
         ("manifest", document_state(platform)),
         ("blob", blob_state(platform)),
         ("layer", layer_state(platform)),
-        ("binary", binary_state(platform)),
+        ("binary", binary_state(platform, rootfs)),
         ("run", (Status::Skipped, Some("running is not part of this version".to_owned()))),
     ];
     let check = |(group, (status, reason)): (&'static str, (Status, Option<String>))| {
-        let broken = of_group(group).count();
-        let (status, reason) = match broken {
-            0 => (status, reason),
-            1 => (Status::Failed, of_group(group).next().map(|finding| finding.message.clone())),
-            n => (Status::Failed, Some(format!("{n} errors"))),
+        let (status, reason) = match broken.0.get(&(name.as_str(), group)) {
+            None => (status, reason),
+            Some((1, message)) => (Status::Failed, Some((*message).to_owned())),
+            Some((n, _)) => (Status::Failed, Some(format!("{n} errors"))),
         };
         Check { name: group.to_owned(), status, reason }
     };
@@ -231,7 +244,8 @@ fn layer_state(platform: &PlatformFacts) -> State {
         return blobs;
     }
     let broken = platform.layers.iter().position(|layer| {
-        layer.facts.is_none() || layer.faults.iter().any(|fault| !matches!(fault, Fault::Corrupt(_) | Fault::TooLarge(_)))
+        layer.facts.is_none()
+            || layer.faults.iter().any(|fault| !matches!(fault, Fault::Corrupt(_) | Fault::TooLarge(_)))
     });
     match broken {
         Some(index) => (Status::Error, Some(format!("layer {index} could not be read to its end, see the findings"))),
@@ -239,13 +253,17 @@ fn layer_state(platform: &PlatformFacts) -> State {
     }
 }
 
-fn binary_state(platform: &PlatformFacts) -> State {
+fn binary_state(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>) -> State {
     let layers = layer_state(platform);
     if layers.0 != Status::Passed {
         return layers;
     }
     if platform.platform.row().is_none() {
         let why = format!("the architecture table does not know {}", platform.platform);
+        return (Status::Error, Some(why));
+    }
+    if rootfs.is_some_and(RootFs::is_exhausted) {
+        let why = "the root filesystem has more directories and symbolic links than are followed".to_owned();
         return (Status::Error, Some(why));
     }
     PASSED

@@ -47,7 +47,7 @@ Examples:
   mpcheck app:new --baseline app:old --report json=report.json",
         mib(MAX_DOCUMENT_BYTES),
         mib(Limits::BYTES) >> 10,
-        Limits::ENTRIES,
+        Quantity(Limits::ENTRIES),
         mib(Limits::NAME_BYTES),
         mib(MAX_SPOOLED_BYTES) >> 10,
     )
@@ -114,7 +114,7 @@ pub(super) struct CheckArguments {
     pub(super) images: Vec<String>,
 
     /// Check only these platforms: linux/arm64, arm64, linux/arm/v7, all, native; commas and repeats are fine
-    /// [environment: `DOCKER_DEFAULT_PLATFORM`]
+    /// [environment: DOCKER_DEFAULT_PLATFORM]
     // Not clap's `env`: a variable that is set and empty counts as unset, as it does to Docker.
     #[arg(long, value_name = "PLATFORM,..")]
     pub(super) platform: Vec<String>,
@@ -195,7 +195,7 @@ pub(super) struct SourceArguments {
     #[arg(long)]
     pub(super) insecure: bool,
 
-    /// The Docker engine's address (unix:///PATH, tcp://HOST:PORT), instead of `DOCKER_HOST` and `DOCKER_CONTEXT`
+    /// The Docker engine's address (unix:///PATH, tcp://HOST:PORT), instead of DOCKER_HOST and DOCKER_CONTEXT
     #[arg(long, value_name = "ADDRESS")]
     pub(super) host: Option<String>,
 }
@@ -255,7 +255,9 @@ mod tests {
     #[case(&["mpcheck", "check", "-h"])]
     fn short_help_names_images_defaults_and_exit_codes(#[case] words: &[&str]) {
         let help = help(words);
-        for part in ["Images: NAME", "Exit codes: 0 passed", "[default: 256Gi]", "[default: 1M]", "DOCKER_DEFAULT_PLATFORM"] {
+        for part in
+            ["Images: NAME", "Exit codes: 0 passed", "[default: 256Gi]", "[default: 1M]", "DOCKER_DEFAULT_PLATFORM"]
+        {
             assert!(help.contains(part), "{part}: {help}");
         }
     }
@@ -265,7 +267,8 @@ mod tests {
         let parsed = CommandLine::try_parse_from(["mpcheck", "app", "--max-layer-bytes", "4Gi"]).unwrap();
         assert_eq!(parsed.check.reading.max_layer_bytes, Quantity(4 << 30));
         assert_eq!(parsed.check.reading.max_layer_entries, Quantity(Limits::ENTRIES));
-        let error = CommandLine::try_parse_from(["mpcheck", "app", "--max-layer-bytes", "4GB"]).unwrap_err().to_string();
+        let error =
+            CommandLine::try_parse_from(["mpcheck", "app", "--max-layer-bytes", "4GB"]).unwrap_err().to_string();
         assert!(error.contains("--max-layer-bytes") && error.contains("such as 64Gi"), "{error}");
     }
 

@@ -9,8 +9,8 @@ use super::progress::Progress;
 use crate::check::{self, Requirements};
 use crate::image::cache::Cache;
 use crate::image::examine::{self, ExamineError};
-use crate::image::layer::Limits;
 use crate::image::facts::LayerHow;
+use crate::image::layer::Limits;
 use crate::image::reference::{EngineImage, ImageName, Location, PathKind, ReferenceError};
 use crate::image::source::registry::check_ca_file;
 use crate::image::source::{EngineOptions, EngineSource, SourceOptions, open_image};
@@ -23,7 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failure> {
     let started = SystemTime::now();
     let begun = Instant::now();
-    let default_platform = std::env::var_os("DOCKER_DEFAULT_PLATFORM").map(|value| value.to_string_lossy().into_owned());
+    let default_platform =
+        std::env::var_os("DOCKER_DEFAULT_PLATFORM").map(|value| value.to_string_lossy().into_owned());
     let plan = Plan::new(arguments, default_platform.as_deref())?;
     let files = arguments.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
@@ -31,13 +32,12 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
     let baseline = plan.baseline()?;
     let mut parts = Parts::default();
     for (reference, location) in &plan.images {
-        let requirements =
-            Requirements {
-                selected: plan.selection.platforms().to_vec(),
-                required: plan.required.clone(),
-                exact: arguments.exact,
-                baseline: baseline.clone(),
-            };
+        let requirements = Requirements {
+            selected: plan.selection.platforms().to_vec(),
+            required: plan.required.clone(),
+            exact: arguments.exact,
+            baseline: baseline.clone(),
+        };
         let progress = Progress::new(arguments.quiet);
         let examined = plan.examine(location, &plan.selection, &progress, true);
         let warnings = progress.finish();
@@ -90,7 +90,8 @@ impl Plan {
         } else {
             let required = platforms("--require", arguments.require.iter().map(String::as_str))?;
             if required.is_all() {
-                return Err(Failure::usage("--require: `all` names no platform").hint("name the platforms that the image must have"));
+                return Err(Failure::usage("--require: `all` names no platform")
+                    .hint("name the platforms that the image must have"));
             }
             required.platforms().to_vec()
         };
@@ -119,7 +120,10 @@ impl Plan {
     /// Says what the environment changed, so that a narrowed check is no surprise.
     fn announce(&self, arguments: &CheckArguments, color: Color) {
         if self.from_environment && !arguments.quiet && !self.selection.is_all() {
-            console::warn("only the platforms of DOCKER_DEFAULT_PLATFORM are checked; --platform all checks every one", color);
+            console::warn(
+                "only the platforms of DOCKER_DEFAULT_PLATFORM are checked; --platform all checks every one",
+                color,
+            );
         }
     }
 
@@ -131,7 +135,8 @@ impl Plan {
         layers: bool,
     ) -> Result<ImageFacts, ExamineError> {
         let source = open_image(location, &self.sources)?;
-        let options = examine::Options { selection, limits: self.limits, jobs: self.jobs, cache: self.cache.as_ref(), layers };
+        let options =
+            examine::Options { selection, limits: self.limits, jobs: self.jobs, cache: self.cache.as_ref(), layers };
         examine::examine(source.as_ref(), &options, progress)
     }
 
@@ -177,7 +182,10 @@ fn usage(message: String, hint: Option<&str>) -> Failure {
 /// The platforms that an option or a variable names.
 fn platforms<'a>(named_by: &str, values: impl IntoIterator<Item = &'a str>) -> Result<Selection, Failure> {
     Selection::parse(values).map_err(|e| {
-        usage(format!("{named_by}: {e}"), Some("platforms are written os/architecture[/variant]: linux/arm64, linux/arm/v7"))
+        usage(
+            format!("{named_by}: {e}"),
+            Some("platforms are written os/architecture[/variant]: linux/arm64, linux/arm/v7"),
+        )
     })
 }
 

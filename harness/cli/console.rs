@@ -32,8 +32,11 @@ pub(super) fn wants_color(color: Color, is_terminal: bool) -> bool {
 /// Writes why the run ended, and what to do.
 pub(super) fn complain(failure: &Failure, color: Color) {
     let mut err = io::stderr().lock();
-    let (red, cyan, off) =
-        if wants_color(color, io::stderr().is_terminal()) { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m") } else { ("", "", "") };
+    let (red, cyan, off) = if wants_color(color, io::stderr().is_terminal()) {
+        ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m")
+    } else {
+        ("", "", "")
+    };
     // Nobody is left to be told where standard error is closed.
     let _ = writeln!(err, "{red}error{off}: {failure}");
     if let Some(hint) = failure.next_step() {
@@ -43,6 +46,7 @@ pub(super) fn complain(failure: &Failure, color: Color) {
 
 /// Writes something worth knowing that changes no result.
 pub(super) fn warn(text: &str, color: Color) {
-    let (yellow, off) = if wants_color(color, io::stderr().is_terminal()) { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
+    let (yellow, off) =
+        if wants_color(color, io::stderr().is_terminal()) { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
     let _ = writeln!(io::stderr().lock(), "{yellow}warning{off}: {text}");
 }

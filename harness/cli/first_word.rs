@@ -2,6 +2,7 @@
 
 use super::arguments::CommandLine;
 use super::failure::Failure;
+use crate::image::reference::ImageName;
 use clap::CommandFactory as _;
 use std::path::Path;
 
@@ -19,19 +20,24 @@ pub(super) fn mistaken(words: &[String], exists: impl Fn(&Path) -> bool) -> Opti
     if !word.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') || exists(Path::new(word)) {
         return None;
     }
-    let image = format!("an image of that name is `docker://{word}`");
+    // `Check` is no image's name either.
+    let image = ImageName::parse(word).ok().map(|_| format!("an image of that name is `docker://{word}`"));
     let (command, takes_words) = nearest(word)?;
     if others.is_empty() && takes_words {
         // `mpcheck chekc` alone is as good an image as any.
         return None;
     }
     if command == *word {
-        let failure = Failure::usage(format!("`{word}` is a command, and stands before all options"));
-        return Some(failure.hint(format!("write `mpcheck {word} …`; {image}")));
+        let failure = Failure::usage(format!("`{word}` is a command, and stands before all options but --color"));
+        let written = format!("write `mpcheck {word} …`");
+        return Some(failure.hint([written].into_iter().chain(image).collect::<Vec<_>>().join("; ")));
     }
-    let rest: String = others.iter().take(1).map(|_| " …").collect();
+    let rest = if others.is_empty() { "" } else { " …" };
     let failure = Failure::usage(format!("`{word}` is no command; did you mean `mpcheck {command}{rest}`?"));
-    Some(failure.hint(image))
+    Some(match image {
+        Some(image) => failure.hint(image),
+        None => failure,
+    })
 }
 
 /// The failure for a command of a later version.
@@ -82,7 +88,6 @@ mod tests {
     #[rstest]
     #[case(&["chekc", "alpine"], "`mpcheck check …`")]
     #[case(&["cheek", "alpine"], "`mpcheck check …`")]
-    #[case(&["Check", "alpine"], "`mpcheck check …`")]
     #[case(&["explan", "binary/malformed"], "`mpcheck explain …`")]
     #[case(&["exlpian", "manifest"], "`mpcheck explain …`")]
     #[case(&["completion", "bash"], "`mpcheck completions …`")]
@@ -94,6 +99,13 @@ mod tests {
         let (message, hint) = told(words).unwrap();
         assert!(message.ends_with(&format!("did you mean {command}?")), "{message}");
         assert_eq!(hint, format!("an image of that name is `docker://{}`", words[0]));
+    }
+
+    #[test]
+    fn what_can_be_no_image_is_not_told_how_to_be_one() {
+        let failure = mistaken(&["Check".to_owned(), "alpine".to_owned()], |_| false).unwrap();
+        assert_eq!(failure.to_string(), "`Check` is no command; did you mean `mpcheck check …`?");
+        assert_eq!(failure.next_step(), None);
     }
 
     #[test]
@@ -109,6 +121,8 @@ mod tests {
     #[case(&["chekc"])]
     #[case(&["ghost", "nginx"])]
     #[case(&["helm", "alpine"])]
+    #[case(&["chef", "alpine"])]
+    #[case(&["chess", "alpine"])]
     #[case(&["hosts", "alpine"])]
     #[case(&["chekc:1", "alpine"])]
     #[case(&["team/chekc", "alpine"])]

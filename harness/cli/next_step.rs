@@ -33,9 +33,9 @@ pub(super) fn after(
     if engine_has(name) {
         return Some(format!("the Docker engine has it: write `docker-daemon:{}`", name.familiar()));
     }
-    let looks_like_a_path = plain.and_then(|typed| typed.split_once('/')).is_some_and(|(first, _)| {
-        matches!(kind(Path::new(first)), PathKind::Directory | PathKind::Layout)
-    });
+    let looks_like_a_path = plain
+        .and_then(|typed| typed.split_once('/'))
+        .is_some_and(|(first, _)| matches!(kind(Path::new(first)), PathKind::Directory | PathKind::Layout));
     let looked = "there is no such file here, so it was looked for in a registry";
     match hint {
         Some(hint) if looks_like_a_path => Some(format!("{looked}; {hint}")),
@@ -46,10 +46,7 @@ pub(super) fn after(
 
 /// Whether an image that a registry did not give may be found somewhere else.
 const fn may_be_elsewhere(error: &SourceError) -> bool {
-    matches!(
-        error,
-        SourceError::NotFound { .. } | SourceError::Unauthorized { .. } | SourceError::Unreachable { .. }
-    )
+    matches!(error, SourceError::NotFound { .. } | SourceError::Unauthorized { .. } | SourceError::Unreachable { .. })
 }
 
 /// How to write `DIR:TAG` where DIR is a layout or an archive here: it reads as a registry's name.

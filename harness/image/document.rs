@@ -9,6 +9,17 @@ use super::digest::Digest;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// The most layers that a manifest may have. Overlay file systems take 500 (Linux,
+/// `fs/overlayfs/params.h`, `OVL_MAX_STACK`), and engines fewer.
+pub const MAX_LAYERS: usize = 1000;
+
+/// The most entries that a list of a config may have: a history, an argument list, an
+/// environment. A kernel starts no program with nearly as many words.
+const MAX_CONFIG_ENTRIES: usize = 20_000;
+
+/// The most bytes of an instruction that a finding shows.
+const MAX_INSTRUCTION_BYTES: usize = 4096;
+
 /// Why a document is not what it should be. The text follows the document's name: "the manifest …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
@@ -29,7 +40,7 @@ pub enum Document {
     /// An index or manifest list.
     Index(Index),
     /// The manifest of one image or artifact.
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
 }
 
 /// An index.
@@ -116,11 +127,14 @@ impl Config {
     /// `None` where the history does not fit the layers (squashed or hand-made images).
     #[must_use]
     pub fn instruction_of(&self, layer: usize) -> Option<&str> {
-        let made: Vec<_> = self.history.iter().filter(|h| !h.is_empty_layer).collect();
-        if made.len() != self.diff_ids.len() {
+        let mut made = self.history.iter().filter(|h| !h.is_empty_layer);
+        if made.clone().count() != self.diff_ids.len() {
             return None;
         }
-        made.get(layer).map(|h| readable_instruction(&h.created_by)).filter(|text| !text.is_empty())
+        let text = made.nth(layer).map(|h| readable_instruction(&h.created_by)).filter(|text| !text.is_empty())?;
+        // Each finding of the layer repeats it.
+        let end = (0..=MAX_INSTRUCTION_BYTES.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+        text.get(..end.unwrap_or_default()).map(str::trim_end)
     }
 }
 
@@ -178,7 +192,11 @@ pub fn parse(bytes: &[u8], stated: Option<&str>) -> Result<Document, DocumentErr
             shortened(unknown)
         )));
     }
-    if is_index { index(raw, media_type).map(Document::Index) } else { manifest(raw, media_type).map(Document::Manifest) }
+    if is_index {
+        index(raw, media_type).map(Document::Index)
+    } else {
+        manifest(raw, media_type).map(|manifest| Document::Manifest(Box::new(manifest)))
+    }
 }
 
 fn is_schema1(t: &str) -> bool {
@@ -200,6 +218,10 @@ fn manifest(raw: RawDocument, media_type: Option<&str>) -> Result<Manifest, Docu
         return Err(DocumentError::Field("`config` is missing: it is neither an index nor a manifest".to_owned()));
     };
     let layers = raw.layers.unwrap_or_default();
+    if layers.len() > MAX_LAYERS {
+        let why = format!("it lists {} layers, and no engine can stack more than {MAX_LAYERS}", layers.len());
+        return Err(DocumentError::Field(why));
+    }
     let layers = layers
         .into_iter()
         .enumerate()
@@ -221,8 +243,29 @@ fn manifest(raw: RawDocument, media_type: Option<&str>) -> Result<Manifest, Docu
 /// error here: they are compared with what the index says.
 pub fn parse_config(bytes: &[u8]) -> Result<Config, DocumentError> {
     let raw: RawConfig = from_json(bytes)?;
+    let platform = RawPlatform {
+        os: raw.os,
+        architecture: raw.architecture,
+        variant: raw.variant,
+        os_version: raw.os_version,
+        os_features: raw.os_features,
+    };
+    let platform = platform.into_declared();
     let run = raw.config.unwrap_or_default();
     let diff_ids = raw.rootfs.and_then(|r| r.diff_ids).unwrap_or_default();
+    let length = |list: &Option<Vec<String>>| list.as_ref().map_or(0, Vec::len);
+    let lists = [
+        ("config.Entrypoint", length(&run.entrypoint)),
+        ("config.Cmd", length(&run.cmd)),
+        ("config.Env", length(&run.env)),
+        ("config.Volumes", run.volumes.as_ref().map_or(0, BTreeMap::len)),
+        ("rootfs.diff_ids", diff_ids.len()),
+        ("history", raw.history.as_ref().map_or(0, Vec::len)),
+    ];
+    if let Some((name, length)) = lists.into_iter().find(|(_, length)| *length > MAX_CONFIG_ENTRIES) {
+        let why = format!("`{name}` has {length} entries, more than the {MAX_CONFIG_ENTRIES} that are read");
+        return Err(DocumentError::Field(why));
+    }
     let diff_ids = diff_ids
         .iter()
         .enumerate()
@@ -233,7 +276,7 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, DocumentError> {
         is_empty_layer: h.empty_layer.unwrap_or_default(),
     });
     Ok(Config {
-        platform: raw.platform.into_declared(),
+        platform,
         entrypoint: run.entrypoint.unwrap_or_default(),
         command: run.cmd.unwrap_or_default(),
         environment: run.env.unwrap_or_default(),
@@ -251,7 +294,9 @@ fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, DocumentError
         if start.is_empty() {
             DocumentError::Shape("it is empty".to_owned())
         } else if start.starts_with(b"<") {
-            DocumentError::Shape("it is an HTML or XML page, not JSON; a proxy or a login page may have answered".to_owned())
+            DocumentError::Shape(
+                "it is an HTML or XML page, not JSON; a proxy or a login page may have answered".to_owned(),
+            )
         } else {
             DocumentError::Shape(shortened(&e.to_string()))
         }
@@ -338,10 +383,16 @@ impl RawPlatform {
     }
 }
 
+/// The platform's fields are spelt out: serde's `flatten` would keep every unknown field in memory first.
 #[derive(Deserialize)]
 struct RawConfig {
-    #[serde(flatten)]
-    platform: RawPlatform,
+    os: Option<String>,
+    architecture: Option<String>,
+    variant: Option<String>,
+    #[serde(rename = "os.version")]
+    os_version: Option<String>,
+    #[serde(rename = "os.features")]
+    os_features: Option<Vec<String>>,
     config: Option<RawRunConfig>,
     rootfs: Option<RawRootFs>,
     history: Option<Vec<RawHistory>>,
@@ -373,4 +424,59 @@ struct RawHistory {
 fn base64(text: &str) -> Option<Vec<u8>> {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn manifest_of(layers: usize) -> String {
+        let one = format!(r#"{{"mediaType":"m","digest":"{DIGEST}","size":0}}"#);
+        let layers = vec![one.as_str(); layers].join(",");
+        format!(r#"{{"schemaVersion":2,"config":{one},"layers":[{layers}]}}"#)
+    }
+
+    #[test]
+    fn more_layers_than_can_be_stacked_are_no_manifest() {
+        assert!(parse(manifest_of(MAX_LAYERS).as_bytes(), None).is_ok());
+        let error = parse(manifest_of(MAX_LAYERS + 1).as_bytes(), None).unwrap_err();
+        assert!(error.to_string().contains("it lists 1001 layers"), "{error}");
+    }
+
+    #[rstest]
+    #[case::entrypoint(r#"{"config":{"Entrypoint":[LIST]}}"#, r#""""#)]
+    #[case::command(r#"{"config":{"Cmd":[LIST]}}"#, r#""""#)]
+    #[case::environment(r#"{"config":{"Env":[LIST]}}"#, r#""A=1""#)]
+    #[case::history(r#"{"history":[LIST]}"#, "{}")]
+    fn lists_that_no_kernel_takes_are_no_config(#[case] config: &str, #[case] one: &str) {
+        let of = |n: usize| config.replace("LIST", &vec![one; n].join(","));
+        assert!(parse_config(of(MAX_CONFIG_ENTRIES).as_bytes()).is_ok());
+        let error = parse_config(of(MAX_CONFIG_ENTRIES + 1).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("has 20001 entries"), "{error}");
+    }
+
+    #[test]
+    fn an_instruction_is_shown_as_far_as_one_can_read_it() {
+        let text = format!("RUN {}", "\u{e9}".repeat(5000));
+        let config = Config {
+            diff_ids: vec![Digest::parse(DIGEST).unwrap()],
+            history: vec![History { created_by: text.clone(), is_empty_layer: false }],
+            ..Config::default()
+        };
+        let shown = config.instruction_of(0).unwrap();
+        assert!(shown.len() <= MAX_INSTRUCTION_BYTES && shown.len() > MAX_INSTRUCTION_BYTES - 4);
+        assert!(text.starts_with(shown));
+    }
+
+    #[test]
+    fn the_platform_of_a_config_is_read() {
+        let config = parse_config(br#"{"os":"windows","architecture":"amd64","variant":"v1","os.version":"10.0","os.features":["win32k"],"x":1}"#);
+        let platform = config.unwrap().platform;
+        let fields =
+            [platform.os, platform.architecture, platform.variant, platform.os_version, platform.os_features.join(",")];
+        assert_eq!(fields, ["windows", "amd64", "v1", "10.0", "win32k"]);
+    }
 }

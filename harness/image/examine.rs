@@ -89,7 +89,7 @@ pub fn examine(
             let media_type = manifest.media_type.clone();
             let mut descriptor = Descriptor::new(&*media_type, digest.clone(), root.bytes.len() as u64);
             descriptor.platform = root.platform;
-            reading.single(descriptor, manifest)?;
+            reading.single(descriptor, *manifest)?;
             (media_type, false)
         }
         Err(error) => {
@@ -198,9 +198,10 @@ impl<'a> Reading<'a> {
             self.attestations.push(Attestation { digest: entry.digest.clone(), subject });
             return;
         }
-        let declared = entry.platform.as_ref().map(|p| {
-            Platform::declared(&p.os, &p.architecture, &p.variant, &p.os_version, &p.os_features)
-        });
+        let declared = entry
+            .platform
+            .as_ref()
+            .map(|p| Platform::declared(&p.os, &p.architecture, &p.variant, &p.os_version, &p.os_features));
         match declared {
             Some(Ok(platform)) => self.platforms.push(PlatformFacts {
                 descriptor: entry.clone(),
@@ -312,8 +313,7 @@ impl<'a> Reading<'a> {
             states.iter().map(|state| ((&state.descriptor.digest, state.descriptor.size), state)).collect();
         for platform in self.platforms.iter_mut().filter(|p| p.selected && p.artifact.is_none()) {
             let layers = platform.manifest.iter().flat_map(|m| &m.layers);
-            platform.layers =
-                layers.filter_map(|l| by_blob.get(&(&l.digest, l.size)).map(|s| Arc::clone(s))).collect();
+            platform.layers = layers.filter_map(|l| by_blob.get(&(&l.digest, l.size)).map(|s| Arc::clone(s))).collect();
         }
         states
     }
@@ -348,10 +348,9 @@ impl<'a> Reading<'a> {
             let why = format!("a layer has the media type `{}`, which is not supported", name.escape_debug());
             return Err(Unread::Fault(Fault::Invalid(why)));
         }
-        let cached = self.options.cache.and_then(|cache| cache.load(descriptor));
-        if let Some(facts) = &cached {
-            facts.within(&self.options.limits).map_err(Unread::Fault)?;
-        }
+        // Facts from before a limit was lowered: reading the layer again says which limit it exceeds.
+        let known = self.options.cache.and_then(|cache| cache.load(descriptor));
+        let cached = known.filter(|facts| self.options.limits.allow(facts));
         // The seal comes first: what changes afterwards no longer fits it.
         let seal = self.source.seal(descriptor);
         if let (Some(facts), Some(cache), Some(seal)) = (&cached, self.options.cache, &seal)
@@ -398,7 +397,7 @@ fn documents(source: &dyn Source, descriptor: &Descriptor) -> Documents {
     let invalid = |why: String| Unread::Fault(Fault::Invalid(why));
     let manifest = fetch::document(source, descriptor).and_then(|bytes| {
         match document::parse(&bytes, Some(&descriptor.media_type)) {
-            Ok(Document::Manifest(manifest)) => Ok(manifest),
+            Ok(Document::Manifest(manifest)) => Ok(*manifest),
             Ok(Document::Index(_)) => Err(invalid("it is listed as a manifest and is an index".to_owned())),
             Err(error) => Err(invalid(format!("the manifest {error}"))),
         }

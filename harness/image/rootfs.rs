@@ -4,10 +4,35 @@
 //! (parents that are symbolic links, a directory over a link, hard links into
 //! lower layers), what containerd does (`archive/tar.go`, `applyNaive`).
 
-use super::layer::{Entry, EntryKind, LayerFacts};
+use super::layer::{Entry, EntryKind, LayerFacts, MAX_NAME_BYTES};
 use crate::binary::Content;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What one tree may cost.
+///
+/// Names are bounded for each layer; what links and missing parents make of them is not.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Steps of looking paths up: one for each part of a path, and one more for each 64
+    /// bytes of it. A path may lead through 40 links of 2000 parts each, and a million
+    /// entries through that path; an image with a million files takes some ten million steps.
+    steps: u64,
+    /// Bytes of paths that no entry spells out: parents that were not listed, and files
+    /// below links. Each entry could otherwise bring megabytes of them.
+    made_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { steps: 60_000_000, made_bytes: 128 << 20 }
+    }
+}
+
+/// How many entries that cannot be applied are told one by one.
+const MAX_PROBLEMS: usize = 100;
 
 /// How many symbolic links Linux follows in one path (`MAXSYMLINKS`).
 const MAX_LINKS: usize = 40;
@@ -19,6 +44,11 @@ pub struct RootFs<'a> {
     /// content lies between `dir/` and `dir0`.
     nodes: BTreeMap<Cow<'a, [u8]>, Node<'a>>,
     problems: Vec<Problem>,
+    /// Problems beyond [`MAX_PROBLEMS`]: the layer of the last one, and how many.
+    more_problems: Option<(usize, usize)>,
+    made_bytes: usize,
+    steps: AtomicU64,
+    bounds: Bounds,
 }
 
 /// One file of the tree.
@@ -74,19 +104,32 @@ pub enum LookupError {
     /// More links than a kernel follows.
     #[error("`{}` leads through more than {MAX_LINKS} symbolic links", shown(.0))]
     Loop(Vec<u8>),
+    /// The tree as a whole has cost all that it may: see [`RootFs::is_exhausted`].
+    #[error("there are more directories and symbolic links than are followed")]
+    Exhausted,
 }
 
 fn shown(path: &[u8]) -> String {
-    format!("/{}", path.escape_ascii())
+    match path.get(..200) {
+        Some(start) => format!("/{}…", start.escape_ascii()),
+        None => format!("/{}", path.escape_ascii()),
+    }
 }
 
 impl<'a> RootFs<'a> {
     /// Applies layers in order, the lowest first.
     #[must_use]
     pub fn merge(layers: impl IntoIterator<Item = (usize, &'a LayerFacts)>) -> Self {
-        let mut tree = Self::default();
+        Self::merge_within(Bounds::default(), layers)
+    }
+
+    fn merge_within(bounds: Bounds, layers: impl IntoIterator<Item = (usize, &'a LayerFacts)>) -> Self {
+        let mut tree = Self { bounds, ..Self::default() };
         for (index, facts) in layers {
             tree.apply(index, &facts.entries);
+        }
+        if let Some((layer, count)) = tree.more_problems {
+            tree.problems.push(Problem { layer, why: format!("and {count} more entries cannot be placed either") });
         }
         tree
     }
@@ -97,15 +140,39 @@ impl<'a> RootFs<'a> {
     }
 
     /// What lies directly in a directory, by its real path: each path, and the name at its end.
-    pub fn children<'t>(&'t self, directory: &'t [u8]) -> impl Iterator<Item = (&'t [u8], &'t [u8])> {
-        let start = if directory.is_empty() { Vec::new() } else { [directory, b"/"].concat() };
-        let skip = start.len();
-        self.nodes
-            .range::<[u8], _>((std::ops::Bound::Included(start.as_slice()), std::ops::Bound::Unbounded))
-            .map(|(path, _)| path.as_ref())
-            .take_while(move |path| path.get(..skip) == Some(start.as_slice()))
-            .filter_map(move |path| Some((path, path.get(skip..)?)))
-            .filter(|(_, name)| !name.is_empty() && !name.contains(&b'/'))
+    ///
+    /// What lies deeper is passed over, not walked through.
+    pub fn children<'t>(&'t self, directory: &[u8]) -> impl Iterator<Item = (&'t [u8], &'t [u8])> + use<'t, 'a> {
+        let prefix = if directory.is_empty() { Vec::new() } else { [directory, b"/"].concat() };
+        let mut from = Bound::Excluded(prefix.clone());
+        std::iter::from_fn(move || {
+            loop {
+                let after = (from.as_ref().map(Vec::as_slice), Bound::Unbounded);
+                let (path, _) = self.nodes.range::<[u8], _>(after).next()?;
+                let name = path.strip_prefix(prefix.as_slice())?;
+                match name.iter().position(|&b| b == b'/') {
+                    // `0` follows `/`: the first path beyond the subtree.
+                    Some(slash) => from = Bound::Included([&prefix, name.get(..slash)?, b"0"].concat()),
+                    None => {
+                        from = Bound::Excluded(path.to_vec());
+                        return Some((path.as_ref(), name));
+                    }
+                }
+            }
+        })
+    }
+
+    /// Whether looking paths up in this tree was given up, so that what was not found may be there.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.made_bytes > self.bounds.made_bytes || self.steps.load(Ordering::Relaxed) > self.bounds.steps
+    }
+
+    /// Counts the cost of looking at one path.
+    fn step(&self, path: &[u8]) -> Result<(), LookupError> {
+        let cost = 1 + path.len() as u64 / 64;
+        let before = self.steps.fetch_add(cost, Ordering::Relaxed);
+        if before > self.bounds.steps { Err(LookupError::Exhausted) } else { Ok(()) }
     }
 
     /// Entries that could not be applied.
@@ -128,6 +195,10 @@ impl<'a> RootFs<'a> {
     /// When the path leads nowhere.
     pub fn lookup(&self, path: &[u8]) -> Result<(Vec<u8>, &Node<'a>), LookupError> {
         const ROOT: Node<'static> = Node { layer: 0, mode: 0o755, kind: NodeKind::Directory };
+        // A kernel refuses it (ENAMETOOLONG), whatever it would lead to.
+        if path.len() > MAX_NAME_BYTES {
+            return Err(LookupError::Missing(path.get(..MAX_NAME_BYTES).unwrap_or_default().to_vec()));
+        }
         let real = self.resolve(path, true)?;
         match self.nodes.get(real.as_slice()) {
             Some(node) => Ok((real, node)),
@@ -151,6 +222,7 @@ impl<'a> RootFs<'a> {
                 real.push(b'/');
             }
             real.extend_from_slice(part);
+            self.step(&real)?;
             match self.nodes.get(real.as_slice()).map(|node| node.kind) {
                 Some(NodeKind::Symlink(target)) if follow_last || !todo.is_empty() => {
                     links += 1;
@@ -170,6 +242,9 @@ impl<'a> RootFs<'a> {
     }
 
     fn apply(&mut self, layer: usize, entries: &'a [Entry]) {
+        if self.is_exhausted() {
+            return;
+        }
         // Whiteouts speak of the layers below only, wherever they stand in the archive.
         for entry in entries {
             match entry.kind {
@@ -180,8 +255,16 @@ impl<'a> RootFs<'a> {
         }
         let mut parents = Parents::default();
         for entry in entries {
-            if let Err(why) = self.add(layer, entry, &mut parents) {
+            let added = self.add(layer, entry, &mut parents);
+            if self.is_exhausted() {
+                let why = LookupError::Exhausted.to_string();
                 self.problems.push(Problem { layer, why });
+                return;
+            }
+            match added {
+                Err(why) if self.problems.len() < MAX_PROBLEMS => self.problems.push(Problem { layer, why }),
+                Err(_) => self.more_problems = Some((layer, self.more_problems.map_or(1, |(_, count)| count + 1))),
+                Ok(()) => {}
             }
         }
     }
@@ -230,7 +313,11 @@ impl<'a> RootFs<'a> {
     }
 
     fn put(&mut self, layer: usize, entry: &'a Entry, node: Node<'a>, parents: &mut Parents) -> Result<(), String> {
+        self.step(&entry.path).map_err(|e| e.to_string())?;
         let path = self.place(layer, &entry.path, parents)?;
+        if let Cow::Owned(made) = &path {
+            self.made_bytes += made.len();
+        }
         let is_directory = node.kind == NodeKind::Directory;
         if let Some(old) = self.nodes.get(&path) {
             if !(is_directory && old.kind == NodeKind::Directory) {
@@ -264,27 +351,64 @@ impl<'a> RootFs<'a> {
         })
     }
 
+    /// The real path of a directory that an entry lies in, which is made where it is not there.
+    ///
+    /// Every path of the tree is a real one, with a directory for each of its parents: only
+    /// what is below the last of them that is there has to be looked at.
     fn make_directories(&mut self, layer: usize, parent: &[u8]) -> Result<Vec<u8>, String> {
-        let mut real = Vec::with_capacity(parent.len());
-        for part in parts(parent) {
+        let mut known = parent.len();
+        while known > 0 {
+            let path = parent.get(..known).unwrap_or_default();
+            self.step(path).map_err(|e| misplaced(parent, &e))?;
+            if self.nodes.get(path).is_some_and(|node| node.kind == NodeKind::Directory) {
+                break;
+            }
+            known = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+        }
+        let (there, rest) = parent.split_at(known);
+        let mut real = there.to_vec();
+        for part in parts(rest) {
             let step = if real.is_empty() { part.to_vec() } else { [real.as_slice(), b"/", part].concat() };
-            real = loop {
-                let missing = match self.resolve(&step, true) {
-                    Ok(real) if real.is_empty() => break real,
-                    Ok(real) => match self.nodes.get(real.as_slice()).map(|node| node.kind) {
-                        Some(NodeKind::Directory) => break real,
-                        Some(_) => return Err(misplaced(parent, &LookupError::NotADirectory(real))),
-                        None => real,
-                    },
-                    // A link that dangles: engines make the directories that it names, one by one here.
-                    Err(LookupError::Missing(missing)) => missing,
-                    Err(error) => return Err(misplaced(parent, &error)),
-                };
-                let directory = Node { layer, mode: 0o755, kind: NodeKind::Directory };
-                self.nodes.insert(Cow::Owned(missing), directory);
-            };
+            real = self.make_directory(layer, step).map_err(|e| misplaced(parent, &e))?;
         }
         Ok(real)
+    }
+
+    /// The real path of a directory in a real directory; a link there is followed.
+    fn make_directory(&mut self, layer: usize, path: Vec<u8>) -> Result<Vec<u8>, LookupError> {
+        self.step(&path)?;
+        match self.nodes.get(path.as_slice()).map(|node| node.kind) {
+            Some(NodeKind::Directory) => return Ok(path),
+            Some(NodeKind::Symlink(_)) => {}
+            Some(_) => return Err(LookupError::NotADirectory(path)),
+            None => {
+                self.insert_directory(layer, path.clone())?;
+                return Ok(path);
+            }
+        }
+        loop {
+            let missing = match self.resolve(&path, true) {
+                Ok(real) if real.is_empty() => return Ok(real),
+                Ok(real) => match self.nodes.get(real.as_slice()).map(|node| node.kind) {
+                    Some(NodeKind::Directory) => return Ok(real),
+                    Some(_) => return Err(LookupError::NotADirectory(real)),
+                    None => real,
+                },
+                // A link that dangles: engines make the directories that it names, one by one here.
+                Err(LookupError::Missing(missing)) => missing,
+                Err(error) => return Err(error),
+            };
+            self.insert_directory(layer, missing)?;
+        }
+    }
+
+    fn insert_directory(&mut self, layer: usize, path: Vec<u8>) -> Result<(), LookupError> {
+        self.made_bytes += path.len();
+        if self.made_bytes > self.bounds.made_bytes {
+            return Err(LookupError::Exhausted);
+        }
+        self.nodes.insert(Cow::Owned(path), Node { layer, mode: 0o755, kind: NodeKind::Directory });
+        Ok(())
     }
 }
 

@@ -114,7 +114,7 @@ pub(crate) fn containerd_store(forged: &Forged) -> Served {
     let name = format!("{}:1", name("store"));
     let directory = new();
     forged.write_docker25_archive(&file(&directory, "image.tar"), &[&name]).unwrap();
-    loaded(directory, &containerd(), &[name.clone()], &name)
+    loaded(directory, &containerd(), std::slice::from_ref(&name), &name)
 }
 
 /// The old form says nothing of an index: each platform's image has a tag of its own.

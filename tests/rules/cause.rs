@@ -41,7 +41,10 @@ fn whole_rootfs() -> Index {
     beside(by("RUN /bin/sh -c curl -fsSLo /opt/tool https://example.com/v1/tool-linux-amd64 # buildkit")),
     "the instruction downloads for amd64 whatever the platform: https://example.com/v1/tool-linux-amd64"
 )]
-#[case::download_by_add(beside(by("ADD https://example.com/tool_x86_64.bin /opt/tool # buildkit")), "https://example.com/tool_x86_64.bin")]
+#[case::download_by_add(
+    beside(by("ADD https://example.com/tool_x86_64.bin /opt/tool # buildkit")),
+    "https://example.com/tool_x86_64.bin"
+)]
 #[case::download_before_the_twin(
     Index::new().image(scratch("linux/amd64").layer(tool("amd64"))).image(by("ADD https://example.com/amd64/tool /opt/ # buildkit")),
     "https://example.com/amd64/tool"

@@ -57,9 +57,12 @@ rows! {
         gzip_in_path: in_path("tool", files::gzip(b"x")) => [PATH];
         empty_in_path: in_path("tool", b"") => [PATH];
         noise_in_path: in_path("tool", noise()) => [PATH];
-        noise_called_a_program: in_path("tool.bin", noise()) => ["error binary/not-a-program linux/arm64 /usr/local/bin/tool.bin"];
-        noise_with_a_version: in_path("tool-1.2", noise()) => ["error binary/not-a-program linux/arm64 /usr/local/bin/tool-1.2"];
-        web_page_called_a_script: in_path("setup.sh", html()) => ["error binary/not-a-program linux/arm64 /usr/local/bin/setup.sh"];
+        noise_called_a_program: in_path("tool.bin", noise())
+            => ["error binary/not-a-program linux/arm64 /usr/local/bin/tool.bin"];
+        noise_with_a_version: in_path("tool-1.2", noise())
+            => ["error binary/not-a-program linux/arm64 /usr/local/bin/tool-1.2"];
+        web_page_called_a_script: in_path("setup.sh", html())
+            => ["error binary/not-a-program linux/arm64 /usr/local/bin/setup.sh"];
         interpreter: in_path("tool", script("/opt/python", "")).layer(Layer::new().program("opt/python", html()))
             => ["error binary/not-a-program linux/arm64 /opt/python"];
         archive_with_its_ending_at_the_entrypoint: Image::new("linux/arm64")
@@ -67,7 +70,8 @@ rows! {
             => ["error binary/not-a-program linux/arm64 /app.jar"];
         text_at_the_entrypoint: entry("echo hello\n") => ["warning binary/not-a-program linux/arm64 /entry"];
         script_after_a_blank_line: entry("\n#!/bin/sh\n") => ["warning binary/not-a-program linux/arm64 /entry"];
-        script_after_a_byte_order_mark: entry("\u{feff}#!/bin/sh\n") => ["warning binary/not-a-program linux/arm64 /entry"];
+        script_after_a_byte_order_mark: entry("\u{feff}#!/bin/sh\n")
+            => ["warning binary/not-a-program linux/arm64 /entry"];
 
         program: entry(Elf::program("arm64").build()) => [];
         a_script: entry(script("/bin/sh", "")) => [];
@@ -81,7 +85,8 @@ rows! {
         not_reached: aside("opt/tool", html()) => [];
         empty_and_not_reached: aside("opt/tool", b"") => [];
         not_executable: scratch("linux/arm64").layer(Layer::new().file("usr/local/bin/tool", 0o644, html())) => [];
-        wasm_where_it_runs: Image::new("wasi/wasm").layer(Layer::new().program("entry", files::wasm())).entrypoint(&["/entry"]) => [];
+        wasm_where_it_runs: Image::new("wasi/wasm").layer(Layer::new().program("entry", files::wasm())).entrypoint(&["/entry"])
+            => [];
     }
     MALFORMED {
         magic_alone: broken(&elf().truncate(4)) => [BROKEN];
@@ -107,7 +112,8 @@ rows! {
             => ["note binary/malformed linux/arm64 /opt/tool.debug"];
         test_data: aside("usr/local/go/src/debug/elf/testdata/broken", elf().truncate(30).build())
             => ["note binary/malformed linux/arm64 /usr/local/go/src/debug/elf/testdata/broken"];
-        object: aside("opt/start.o", Elf::object("arm64").truncate(30).build()) => ["note binary/malformed linux/arm64 /opt/start.o"];
+        object: aside("opt/start.o", Elf::object("arm64").truncate(30).build())
+            => ["note binary/malformed linux/arm64 /opt/start.o"];
 
         whole: broken(&elf()) => [];
         whole_with_headers_at_the_end: broken(&elf().at_end()) => [];

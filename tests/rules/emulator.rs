@@ -28,7 +28,8 @@ rows! {
         by_name_of_the_native_machine: at("usr/bin/qemu-arm-static", Elf::program("arm/v7").build()) => [QEMU];
         by_name_for_another_guest: at("usr/bin/qemu-s390x-static", plain())
             => ["note binary/emulator-left-behind linux/arm/v7 /usr/bin/qemu-s390x-static"];
-        dynamic: at("usr/bin/qemu-aarch64", plain()) => ["note binary/emulator-left-behind linux/arm/v7 /usr/bin/qemu-aarch64"];
+        dynamic: at("usr/bin/qemu-aarch64", plain())
+            => ["note binary/emulator-left-behind linux/arm/v7 /usr/bin/qemu-aarch64"];
         by_content: at("opt/interp", marked("amd64")) => ["note binary/emulator-left-behind linux/arm/v7 /opt/interp"];
         by_content_of_the_native_machine: at("opt/interp", marked("arm/v7"))
             => ["note binary/emulator-left-behind linux/arm/v7 /opt/interp"];

@@ -5,8 +5,8 @@ use crate::checked::Given;
 use mpcheck_kit::elf::{Elf, Kind};
 use mpcheck_kit::image::Image;
 use mpcheck_kit::layer::Layer;
-use mpcheck_kit::pe::{self, Pe};
 use mpcheck_kit::macho;
+use mpcheck_kit::pe::{self, Pe};
 use rstest::rstest;
 
 fn image(path: &str, bytes: impl AsRef<[u8]>) -> Image {
@@ -48,10 +48,17 @@ fn amd64() -> Vec<u8> {
 #[case::android("opt/sdk/android/libmain.so", amd64(), "its path names android")]
 #[case::launcher("usr/lib/python3/pip/t64.exe", Pe::program(pe::AMD64).build(), "a Windows file")]
 #[case::macos("opt/tool-darwin/tool", macho::thin(macho::ARM64), "its path names macOS")]
-#[case::fsevents("srv/node_modules/fsevents/fsevents.node", macho::fat(&[macho::X86_64, macho::ARM64]), "its path names macOS")]
+#[case::fsevents(
+    "srv/node_modules/fsevents/fsevents.node",
+    macho::fat(&[macho::X86_64, macho::ARM64]),
+    "its path names macOS"
+)]
 fn the_place_explains(#[case] path: &str, #[case] bytes: Vec<u8>, #[case] why: &str) {
     let checked = Given::from(image(path, bytes)).check();
-    assert_eq!(crate::checked::lines(&checked.findings), [format!("note binary/foreign-architecture linux/arm64 /{path}")]);
+    assert_eq!(
+        crate::checked::lines(&checked.findings),
+        [format!("note binary/foreign-architecture linux/arm64 /{path}")]
+    );
     assert!(checked.findings[0].message.contains(why), "{}", checked.findings[0].message);
     assert_eq!(checked.findings[0].cause, None);
 }

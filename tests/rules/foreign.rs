@@ -5,8 +5,8 @@ use crate::checked::Given;
 use mpcheck_kit::elf::{Elf, Kind};
 use mpcheck_kit::image::Image;
 use mpcheck_kit::layer::Layer;
-use mpcheck_kit::{files, macho, pe};
 use mpcheck_kit::pe::Pe;
+use mpcheck_kit::{files, macho, pe};
 use rstest::rstest;
 
 const TOOL: &str = "error binary/foreign-architecture linux/arm64 /opt/tool";
@@ -36,7 +36,8 @@ rows! {
         independent_program: in_arm64(&Elf::glibc("amd64")) => [TOOL];
         library: in_arm64(&Elf::library("amd64", "libx.so")) => [TOOL];
         library_that_is_not_executable:
-            scratch("linux/arm64").layer(Layer::new().file("opt/tool", 0o644, Elf::library("amd64", "x").build())) => [TOOL];
+            scratch("linux/arm64").layer(Layer::new().file("opt/tool", 0o644, Elf::library("amd64", "x").build()))
+                => [TOOL];
         headers_far_into_the_file: in_arm64(&Elf::glibc("amd64").at_end()) => [TOOL];
         of_freebsd: in_arm64(&Elf::program("amd64").osabi(9)) => [TOOL];
         big_endian: in_arm64(&Elf::program("arm64").big_endian()) => [TOOL];
@@ -55,12 +56,16 @@ rows! {
         of_macos_for_two_machines: on("linux/arm64", macho::fat(&[macho::X86_64, macho::ARM64])) => [TOOL];
         amd64_exe_in_386_windows: Image::new("windows/386").layer(Layer::new().program("Files/tool.exe", Pe::program(pe::AMD64).build()))
             => ["error binary/foreign-architecture windows/386 /Files/tool.exe"];
+        arm64_exe_in_amd64_windows: in_windows(pe::AMD64, Pe::program(pe::ARM64).build())
+            => ["error binary/foreign-architecture windows/amd64 /Files/opt/tool.exe"];
         elf_in_windows: in_windows(pe::AMD64, Elf::program("amd64").build())
             => ["error binary/foreign-architecture windows/amd64 /Files/opt/tool.exe"];
-        intel_in_darwin: in_darwin(macho::thin(macho::X86_64)) => ["error binary/foreign-architecture darwin/arm64 /opt/tool"];
+        intel_in_darwin: in_darwin(macho::thin(macho::X86_64))
+            => ["error binary/foreign-architecture darwin/arm64 /opt/tool"];
         several: scratch("linux/arm64").layer(Layer::new()
             .program("opt/a", Elf::program("amd64").build())
             .program("opt/b", Elf::program("s390x").build()))
+
             => ["error binary/foreign-architecture linux/arm64 /opt/a", "error binary/foreign-architecture linux/arm64 /opt/b"];
         name_that_is_not_text: scratch("linux/arm64").layer(Layer::new().program(b"opt/caf\xe9", Elf::program("amd64").build()))
             => ["error binary/foreign-architecture linux/arm64 /opt/caf\\xe9"];
@@ -68,7 +73,8 @@ rows! {
             .program("opt/tool", Elf::program("amd64").build()).hardlink("opt/again", "opt/tool"))
             => [TOOL, "error binary/foreign-architecture linux/arm64 /opt/again"];
         put_back_above_a_whiteout: scratch("linux/arm64").layer(Layer::new().program("opt/tool", Elf::program("s390x").build()))
-            .layer(Layer::new().whiteout("opt/tool")).layer(Layer::new().program("opt/tool", Elf::program("amd64").build())) => [TOOL];
+            .layer(Layer::new().whiteout("opt/tool")).layer(Layer::new().program("opt/tool", Elf::program("amd64").build()))
+                => [TOOL];
         through_a_linked_directory: scratch("linux/arm64").layer(Layer::new().dirs(&["opt"]).symlink("alias", "opt"))
             .layer(Layer::new().program("alias/tool", Elf::program("amd64").build())) => [TOOL];
 
@@ -105,8 +111,18 @@ rows! {
 #[rstest]
 fn each_architecture_is_at_home_only_at_home(
     #[values(
-        "linux/amd64", "linux/386", "linux/arm64", "linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/ppc64le",
-        "linux/s390x", "linux/riscv64", "linux/loong64", "linux/mips64le", "linux/mips64"
+        "linux/amd64",
+        "linux/386",
+        "linux/arm64",
+        "linux/arm/v5",
+        "linux/arm/v6",
+        "linux/arm/v7",
+        "linux/ppc64le",
+        "linux/s390x",
+        "linux/riscv64",
+        "linux/loong64",
+        "linux/mips64le",
+        "linux/mips64"
     )]
     platform: &str,
     #[values(Kind::Exec, Kind::Dyn)] kind: Kind,
@@ -142,7 +158,9 @@ fn layer_and_instruction_are_the_files() {
 /// A history that does not fit the layers names no instruction, and certainly no wrong one.
 #[rstest]
 #[case::none(scratch("linux/arm64").without_history())]
-#[case::too_short(scratch("linux/arm64").edit_config(|config| { config["history"].as_array_mut().unwrap().remove(0); }))]
+#[case::too_short(
+    scratch("linux/arm64").edit_config(|config| { config["history"].as_array_mut().unwrap().remove(0); })
+)]
 fn an_instruction_is_not_guessed(#[case] image: Image) {
     let image = image.layer(Layer::new().program("opt/tool", Elf::program("amd64").build()));
     let checked = Given::from(image).check();

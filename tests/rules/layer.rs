@@ -65,7 +65,8 @@ fn files(count: usize) -> Layer {
     (0..count).fold(Layer::new(), |layer, n| layer.file(format!("f{n}"), 0o644, "x"))
 }
 
-const LONG: &str = "a-directory-with-a-name/of-more-than-one-hundred-bytes/that-does-not-fit/into-the-field-of-a-header/file";
+const LONG: &str =
+    "a-directory-with-a-name/of-more-than-one-hundred-bytes/that-does-not-fit/into-the-field-of-a-header/file";
 
 rows! {
     LAYER_DIFF_ID_MISMATCH {
@@ -96,7 +97,8 @@ rows! {
         tar_cut_short_in_a_header: data().truncate_tar(200) => [CORRUPT];
         text_and_no_tar: Layer::new().compress(Compression::None).without_end().raw(&[b'x'; 2000]) => [CORRUPT];
         wrong_checksum: Layer::new().raw_entry(&Header::new(b"file", b'0').checksum(1), b"") => [CORRUPT];
-        size_is_no_number: Layer::new().raw_entry(&Header::new(b"file", b'0').patch(124, b"0000000z000\0"), b"") => [CORRUPT];
+        size_is_no_number: Layer::new().raw_entry(&Header::new(b"file", b'0').patch(124, b"0000000z000\0"), b"")
+            => [CORRUPT];
         a_file_of_8_exabytes: data().lying_size("huge", i64::MAX as u64, b"only this") => [CORRUPT];
         a_file_of_16_exabytes: data().lying_size("huge", u64::MAX, b"only this") => [CORRUPT];
         name_out_of_the_root: data().file("../outside", 0o644, "x") => [CORRUPT];
@@ -133,7 +135,8 @@ rows! {
             .sparse_gnu("gnu", 0o644, 1 << 40, &[(0, &[1; 512]), (1 << 30, b"end")])
             .sparse_pax("pax", 0o644, 1 << 40, &[(4096, b"middle")]) => [];
         devices_and_pipes: Layer::new().device("dev/null", 1, 3).block_device("dev/sda", 8, 0).fifo("run/pipe") => [];
-        unknown_pax_records: data().pax(&[("SCHILY.xattr.user.x", b"\xff\0\xfe"), ("comment", b"")]).file("x", 0o644, "x") => [];
+        unknown_pax_records: data().pax(&[("SCHILY.xattr.user.x", b"\xff\0\xfe"), ("comment", b"")]).file("x", 0o644, "x")
+            => [];
         global_pax_header: Layer::new().pax_global(&[("comment", b"0123abcd")]).file("x", 0o644, "x") => [];
         unknown_entry_type: data().raw_entry(&Header::new(b"vendor", b'Z'), b"") => [];
         whiteout_of_what_is_not_there: data().whiteout("usr/nothing").opaque("nowhere") => [];

@@ -34,9 +34,11 @@ fn shared(layer: Layer) -> Index {
 
 /// A library for each of two machines, in directories that name them.
 fn both() -> Layer {
-    Layer::new()
-        .file("opt/lib/x86_64-linux-gnu/liba.so", 0o644, Elf::library("amd64", "liba.so").build())
-        .file("opt/lib/aarch64-linux-gnu/liba.so", 0o644, Elf::library("arm64", "liba.so").build())
+    Layer::new().file("opt/lib/x86_64-linux-gnu/liba.so", 0o644, Elf::library("amd64", "liba.so").build()).file(
+        "opt/lib/aarch64-linux-gnu/liba.so",
+        0o644,
+        Elf::library("arm64", "liba.so").build(),
+    )
 }
 
 const BOTH: [&str; 2] = [
@@ -141,19 +143,25 @@ rows! {
     }
     MANIFEST_INVALID {
         index_without_manifests: Index::new() => [INVALID_INDEX];
-        index_without_the_field: root(OCI_INDEX, &json!({ "schemaVersion": 2, "mediaType": OCI_INDEX })) => [INVALID_INDEX];
-        index_and_manifest_at_once: arm64().edit_manifest(|manifest| manifest["manifests"] = json!([])) => [INVALID_INDEX];
+        index_without_the_field: root(OCI_INDEX, &json!({ "schemaVersion": 2, "mediaType": OCI_INDEX }))
+            => [INVALID_INDEX];
+        index_and_manifest_at_once: arm64().edit_manifest(|manifest| manifest["manifests"] = json!([]))
+            => [INVALID_INDEX];
         schema_version: edited(|manifest| manifest["schemaVersion"] = 3.into()) => [INVALID];
         schema_1: edited(|manifest| manifest["schemaVersion"] = 1.into()) => [INVALID];
-        no_schema_version: edited(|manifest| { manifest.as_object_mut().unwrap().remove("schemaVersion"); }) => [INVALID];
+        no_schema_version: edited(|manifest| { manifest.as_object_mut().unwrap().remove("schemaVersion"); })
+            => [INVALID];
         no_config: edited(|manifest| { manifest.as_object_mut().unwrap().remove("config"); }) => [INVALID];
-        config_without_digest: edited(|manifest| { manifest["config"].as_object_mut().unwrap().remove("digest"); }) => [INVALID];
-        digest_is_no_digest: edited(|manifest| manifest["layers"][0]["digest"] = "sha256:../../etc".into()) => [INVALID];
+        config_without_digest: edited(|manifest| { manifest["config"].as_object_mut().unwrap().remove("digest"); })
+            => [INVALID];
+        digest_is_no_digest: edited(|manifest| manifest["layers"][0]["digest"] = "sha256:../../etc".into())
+            => [INVALID];
         negative_size: edited(|manifest| manifest["layers"][0]["size"] = (-1).into()) => [INVALID];
         size_is_text: edited(|manifest| manifest["layers"][0]["size"] = "12".into()) => [INVALID];
         layers_are_an_object: edited(|manifest| manifest["layers"] = json!({})) => [INVALID];
         other_type_than_listed: edited(|manifest| manifest["mediaType"] = OCI_INDEX.into()) => [INVALID];
-        layer_of_unknown_type: edited(|manifest| manifest["layers"][0]["mediaType"] = "application/x-tar".into()) => [INVALID];
+        layer_of_unknown_type: edited(|manifest| manifest["layers"][0]["mediaType"] = "application/x-tar".into())
+            => [INVALID];
         not_json: beside(arm64().raw_manifest(b"{\"schemaVersion\": 2,")) => [INVALID];
         html: beside(arm64().raw_manifest(b"<!DOCTYPE html><html></html>")) => [INVALID];
         empty: beside(arm64().raw_manifest(b"")) => [INVALID];
@@ -161,7 +169,8 @@ rows! {
         config_is_no_json: beside(arm64().raw_config(b"hello")) => [INVALID];
         config_is_a_list: beside(arm64().raw_config(b"[]")) => [INVALID];
         config_without_platform: beside(arm64().config_platform("/")) => [INVALID];
-        config_entrypoint_is_text: beside(arm64().edit_config(|config| config["config"]["Entrypoint"] = "/app".into())) => [INVALID];
+        config_entrypoint_is_text: beside(arm64().edit_config(|config| config["config"]["Entrypoint"] = "/app".into()))
+            => [INVALID];
         diff_id_is_no_digest: beside(arm64().diff_ids(&["sha256:1"])) => [INVALID];
         fewer_diff_ids_than_layers: beside(arm64().diff_ids(&[])) => [INVALID];
         manifest_listed_as_index: beside(arm64()).image(scratch("linux/s390x").edit_descriptor(|descriptor| {

@@ -22,9 +22,7 @@ macro_rules! rows {
 
         /// Each row's rule, and whether it fires there.
         pub(super) fn registered() -> Vec<(&'static str, bool)> {
-            let mut rows: Vec<(&'static str, bool)> = Vec::new();
-            $($(rows.push($crate::rules::register(mpcheck::check::rule::$rule.name, &[$($found),*]));)+)+
-            rows
+            vec![$($($crate::rules::register(mpcheck::check::rule::$rule.name, &[$($found),*])),+),+]
         }
     };
 }

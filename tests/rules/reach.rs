@@ -42,14 +42,26 @@ fn linked() -> Image {
     with(Layer::new().program("entry.sh", script("/bin/sh", "exec \"$@\""))).entrypoint(&["/entry.sh"]).cmd(&[TOOL]),
     r#"command ["/usr/share/x/tool"]"#
 )]
-#[case::argument(image().entrypoint(&["/usr/bin/env", "-i", TOOL]), r#"entrypoint ["/usr/bin/env", "-i", "/usr/share/x/tool"]"#)]
-#[case::tini(image().entrypoint(&["/sbin/tini", "-g", "--", TOOL]), r#"entrypoint ["/sbin/tini", "-g", "--", "/usr/share/x/tool"]"#)]
-#[case::tini_with_value(image().entrypoint(&["tini", "-e", "143", TOOL]), r#"entrypoint ["tini", "-e", "143", "/usr/share/x/tool"]"#)]
+#[case::argument(
+    image().entrypoint(&["/usr/bin/env", "-i", TOOL]),
+    r#"entrypoint ["/usr/bin/env", "-i", "/usr/share/x/tool"]"#
+)]
+#[case::tini(
+    image().entrypoint(&["/sbin/tini", "-g", "--", TOOL]),
+    r#"entrypoint ["/sbin/tini", "-g", "--", "/usr/share/x/tool"]"#
+)]
+#[case::tini_with_value(
+    image().entrypoint(&["tini", "-e", "143", TOOL]),
+    r#"entrypoint ["tini", "-e", "143", "/usr/share/x/tool"]"#
+)]
 #[case::two_wrappers(
     image().entrypoint(&["tini", "--", "dumb-init", TOOL]),
     r#"entrypoint ["tini", "--", "dumb-init", "/usr/share/x/tool"]"#
 )]
-#[case::shell_form(image().cmd(&["/bin/sh", "-c", "/usr/share/x/tool --serve"]), r#"command ["/bin/sh", "-c", "/usr/share/x/tool --serve"]"#)]
+#[case::shell_form(
+    image().cmd(&["/bin/sh", "-c", "/usr/share/x/tool --serve"]),
+    r#"command ["/bin/sh", "-c", "/usr/share/x/tool --serve"]"#
+)]
 #[case::shell_form_with_exec(
     image().entrypoint(&["/bin/sh", "-c", "exec /usr/share/x/tool"]),
     r#"entrypoint ["/bin/sh", "-c", "exec /usr/share/x/tool"]"#
@@ -64,13 +76,19 @@ fn linked() -> Image {
 )]
 #[case::name_in_path(image().env("PATH=/usr/share/x").cmd(&["tool"]), r#"command ["tool"], as `tool`"#)]
 #[case::relative(image().workdir("/usr/share").entrypoint(&["./x/tool"]), r#"entrypoint ["./x/tool"], as `./x/tool`"#)]
-#[case::relative_without_working_directory(image().entrypoint(&["usr/share/x/tool"]), r#"entrypoint ["usr/share/x/tool"], as `usr/share/x/tool`"#)]
+#[case::relative_without_working_directory(
+    image().entrypoint(&["usr/share/x/tool"]),
+    r#"entrypoint ["usr/share/x/tool"], as `usr/share/x/tool`"#
+)]
 #[case::link(with(Layer::new().symlink("run", TOOL)).entrypoint(&["/run"]), r#"entrypoint ["/run"], as `/run`"#)]
 #[case::chain_of_links(
     with(Layer::new().symlink("a", "b").symlink("b", "/c").symlink("c", "usr/share/../share/x/tool")).entrypoint(&["/a"]),
     r#"entrypoint ["/a"], as `/a`"#
 )]
-#[case::linked_directory(with(Layer::new().symlink("current", "/usr/share/x")).entrypoint(&["/current/tool"]), r#"entrypoint ["/current/tool"], as `/current/tool`"#)]
+#[case::linked_directory(
+    with(Layer::new().symlink("current", "/usr/share/x")).entrypoint(&["/current/tool"]),
+    r#"entrypoint ["/current/tool"], as `/current/tool`"#
+)]
 #[case::path(linked(), "PATH /usr/local/bin, as `tool`")]
 #[case::path_directory(image().env("PATH=/usr/share/x"), "PATH /usr/share/x")]
 #[case::path_through_a_link(with(Layer::new().symlink("opt", "/usr/share/x")).env("PATH=/opt"), "PATH /opt")]
@@ -83,12 +101,18 @@ fn linked() -> Image {
     with(Layer::new().program("entry", script(TOOL, "x"))).entrypoint(&["/entry"]),
     "interpreter of /entry"
 )]
-#[case::shebang_of_a_program_in_path(with(Layer::new().program("usr/local/bin/s", script(TOOL, "x"))), "interpreter of /usr/local/bin/s")]
+#[case::shebang_of_a_program_in_path(
+    with(Layer::new().program("usr/local/bin/s", script(TOOL, "x"))),
+    "interpreter of /usr/local/bin/s"
+)]
 #[case::interpreter_of_an_interpreter(
     with(Layer::new().program("opt/i", script(TOOL, "x")).program("entry", script("/opt/i", "x"))).entrypoint(&["/entry"]),
     "interpreter of /opt/i"
 )]
-#[case::env(linked().layer(Layer::new().program("entry", script("/usr/bin/env tool", ""))).entrypoint(&["/entry"]), "PATH /usr/local/bin, as `tool`")]
+#[case::env(
+    linked().layer(Layer::new().program("entry", script("/usr/bin/env tool", ""))).entrypoint(&["/entry"]),
+    "PATH /usr/local/bin, as `tool`"
+)]
 #[case::loader(
     with(Layer::new().program("app", Elf::program("arm64").interpreter("/lib/ld.so").build()).symlink("lib/ld.so", TOOL))
         .entrypoint(&["/app"]),
@@ -97,7 +121,10 @@ fn linked() -> Image {
 fn a_program_is_reached_by(#[case] image: Image, #[case] way: &str) {
     let checked = Given::from(image).check();
     let errors: Vec<_> = checked.findings.iter().filter(|f| f.path.as_deref() == Some(TOOL)).collect();
-    assert_eq!(crate::checked::lines(&checked.findings), [format!("error binary/foreign-architecture linux/arm64 {TOOL}")]);
+    assert_eq!(
+        crate::checked::lines(&checked.findings),
+        [format!("error binary/foreign-architecture linux/arm64 {TOOL}")]
+    );
     assert_eq!(errors[0].reached_by.as_deref(), Some(way));
 }
 
@@ -121,7 +148,8 @@ fn a_program_is_not_reached_by(#[case] image: Image) {
 fn the_loader_of_a_foreign_program_is_not_its_own_finding() {
     let foreign = Elf::glibc("amd64").build();
     let loader = Layer::new().program("lib64/ld-linux-x86-64.so.2", Elf::library("amd64", "ld").build());
-    let image = Image::new("linux/arm64").layer(Layer::new().program("app", foreign)).layer(loader).entrypoint(&["/app"]);
+    let image =
+        Image::new("linux/arm64").layer(Layer::new().program("app", foreign)).layer(loader).entrypoint(&["/app"]);
     let checked = Given::from(image).check();
     let ways: Vec<_> = checked.findings.iter().map(|f| (f.path.as_deref(), f.reached_by.as_deref())).collect();
     assert_eq!(ways, [(Some("/app"), Some(r#"entrypoint ["/app"]"#)), (Some("/lib64/ld-linux-x86-64.so.2"), None)]);

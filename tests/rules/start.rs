@@ -80,7 +80,8 @@ rows! {
     ENTRYPOINT_NOT_EXECUTABLE {
         mode: starts(&["/srv/plain"]) => ["error binary/entrypoint-not-executable linux/arm64 /srv/plain"];
         mode_behind_a_link: starts(&["/to-plain"]) => ["error binary/entrypoint-not-executable linux/arm64 /srv/plain"];
-        mode_in_path: starts(&["plain"]).env("PATH=/srv") => ["error binary/entrypoint-not-executable linux/arm64 /srv/plain"];
+        mode_in_path: starts(&["plain"]).env("PATH=/srv")
+            => ["error binary/entrypoint-not-executable linux/arm64 /srv/plain"];
         directory: starts(&["/srv/bin"]) => ["error binary/entrypoint-not-executable linux/arm64 /srv/bin"];
         root_directory: starts(&["/"]) => ["error binary/entrypoint-not-executable linux/arm64 /"];
         pipe: starts(&["/srv/pipe"]) => ["error binary/entrypoint-not-executable linux/arm64 /srv/pipe"];
@@ -92,7 +93,8 @@ rows! {
             => ["warning binary/entrypoint-not-executable linux/arm64 /data/app"];
         executable: scratch("linux/arm64") => [];
         executable_for_some: starts(&["/srv/only-group"]) => [];
-        executable_later_in_path: starts(&["sh"]).layer(Layer::new().file("srv/sh", 0o644, "x")).env("PATH=/srv:/usr/bin") => [];
+        executable_later_in_path: starts(&["sh"]).layer(Layer::new().file("srv/sh", 0o644, "x")).env("PATH=/srv:/usr/bin")
+            => [];
         made_executable_in_a_later_layer: starts(&["/srv/plain"])
             .layer(Layer::new().program("srv/plain", Elf::program("arm64").build())) => [];
         plain_file_as_argument: starts(&["/srv/bin/app", "/srv/plain"]) => [];

@@ -4,7 +4,6 @@ use super::foreign::foreign_code;
 use super::judge::{Code, Fit, judge};
 use super::{Subject, place};
 use crate::binary::Content;
-use crate::binary::content::Fingerprint;
 use crate::image::rootfs::{Node, NodeKind};
 use crate::platform::Architecture;
 use std::collections::BTreeMap;
@@ -70,7 +69,8 @@ pub(super) fn of(
 fn from_instruction(subject: &Subject<'_>, instruction: &str, code: &Code) -> Option<String> {
     let wrong = code.architecture.and_then(Architecture::by_name)?;
     let right = subject.platform.platform.row();
-    let names = |row: &'static Architecture, text: &str| place::names(crate::platform::Machine::Architecture(row), text);
+    let names =
+        |row: &'static Architecture, text: &str| place::names(crate::platform::Machine::Architecture(row), text);
     let word = instruction
         .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ';' | '(' | ')'))
         .find(|word| word.contains("://") && names(wrong, word) && !right.is_some_and(|row| names(row, word)))?;
@@ -84,17 +84,10 @@ fn from_twin(subject: &Subject<'_>, content: &Content, all: &[Subject<'_>]) -> O
     let twin = all.iter().find(|other| {
         !std::ptr::eq(*other, subject)
             && judge(content, &other.platform.platform) == Fit::Native
-            && has(other, fingerprint)
+            && other.fingerprints().contains(&fingerprint)
     })?;
     Some(format!(
         "the same file is in {}, where it is right: it was built or copied once, for one machine, and put into every platform",
         twin.platform.platform
     ))
-}
-
-fn has(subject: &Subject<'_>, fingerprint: Fingerprint) -> bool {
-    subject.rootfs.iter().any(|(_, node)| match node.kind {
-        NodeKind::File(Some(content)) => content.fingerprint() == Some(fingerprint),
-        _ => false,
-    })
 }

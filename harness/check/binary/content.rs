@@ -27,19 +27,16 @@ pub(super) fn findings(subject: &Subject<'_>, reach: &Reach) -> Vec<Finding> {
     found
 }
 
-fn not_a_program(
-    subject: &Subject<'_>,
-    path: &[u8],
-    node: &Node<'_>,
-    content: &Content,
-    way: &Way,
-) -> Option<Finding> {
+fn not_a_program(subject: &Subject<'_>, path: &[u8], node: &Node<'_>, content: &Content, way: &Way) -> Option<Finding> {
     let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
     let ends = |ending: &str| {
-        name.len() > ending.len() && name.get(name.len() - ending.len()..).is_some_and(|end| end.eq_ignore_ascii_case(ending.as_bytes()))
+        name.len() > ending.len()
+            && name.get(name.len() - ending.len()..).is_some_and(|end| end.eq_ignore_ascii_case(ending.as_bytes()))
     };
     let (observed, hint) = match content {
-        Content::Empty => ("an empty file".to_owned(), "look at the instruction that made it: a download or a copy brought nothing"),
+        Content::Empty => {
+            ("an empty file".to_owned(), "look at the instruction that made it: a download or a copy brought nothing")
+        }
         Content::Archive(archive) if way.is_start || !archive.endings().iter().any(|e| ends(e)) => (
             archive.described().to_owned(),
             "unpack the download before it is installed (`tar -xzf`, `unzip`, `gunzip`)",
@@ -48,13 +45,13 @@ fn not_a_program(
             "a web page or a server's error text".to_owned(),
             "the download failed and its error page was saved: use `curl -fSL` (or `wget`), which fail and follow redirects, and check a checksum",
         ),
-        Content::Data if way.is_start || !is_data_name(name) => {
-            ("neither a program, nor a script, nor text".to_owned(), "look at how the file was made; a broken download or conversion is likely")
-        }
-        Content::Wasm if subject.platform.platform.architecture() != "wasm" && (way.is_start || !ends(".wasm")) => (
-            "a WebAssembly module".to_owned(),
-            "start it by a WebAssembly runtime, or declare the platform wasi/wasm",
+        Content::Data if way.is_start || !is_data_name(name) => (
+            "neither a program, nor a script, nor text".to_owned(),
+            "look at how the file was made; a broken download or conversion is likely",
         ),
+        Content::Wasm if subject.platform.platform.architecture() != "wasm" && (way.is_start || !ends(".wasm")) => {
+            ("a WebAssembly module".to_owned(), "start it by a WebAssembly runtime, or declare the platform wasi/wasm")
+        }
         // A kernel refuses it, where a shell would have run it.
         Content::Text if way.text.starts_with("entrypoint") || way.text.starts_with("command") => {
             return Some(text_without_shebang(subject, path, node, way));
@@ -88,7 +85,8 @@ fn draft(subject: &Subject<'_>, path: &[u8], node: &Node<'_>, way: &Way, message
 /// Whether a name has an ending that no program has: data beside programs, made executable by a careless copy.
 fn is_data_name(name: &[u8]) -> bool {
     let ending = name.iter().rposition(|&b| b == b'.').and_then(|at| name.get(at + 1..)).unwrap_or_default();
-    let plausible = !ending.is_empty() && ending.iter().all(u8::is_ascii_alphanumeric) && !ending.iter().all(u8::is_ascii_digit);
+    let plausible =
+        !ending.is_empty() && ending.iter().all(u8::is_ascii_alphanumeric) && !ending.iter().all(u8::is_ascii_digit);
     plausible && !PROGRAM_ENDINGS.iter().any(|program| ending.eq_ignore_ascii_case(program.as_bytes()))
 }
 

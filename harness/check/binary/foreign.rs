@@ -61,7 +61,7 @@ fn foreign(
     // Objects and memory dumps are started by nobody, whatever directory they lie in.
     let startable = !matches!(content, Content::Elf(elf) if matches!(elf.kind, ElfKind::Relocatable | ElfKind::Core));
     let way = reach.way(path).filter(|_| startable);
-    let explained = if way.is_some() { None } else { place::explanation(path, content) };
+    let explained = if way.is_some() { None } else { place::explanation(path, content, &platform.platform) };
     let shown = shown_path(path);
     let message = match &explained {
         Some(why) => format!("{shown} is for {}, which its place explains: {why}", code.name),

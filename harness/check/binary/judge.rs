@@ -104,3 +104,28 @@ fn judge_macho(macho: &MachO, platform: &Platform) -> Fit {
     }
     Fit::Foreign(Code { name: format!("{}/{machine}", platform.os()), architecture, same_os: true })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::binary::Scanner;
+    use mpcheck_kit::{elf, macho, pe};
+    use rstest::rstest;
+
+    /// "NAME is for CODE, the platform is P" is a sentence whatever the file is.
+    #[rstest]
+    #[case(elf::Elf::program("amd64").build(), "linux/arm64", "linux/amd64")]
+    #[case(elf::Elf::program("amd64").build(), "windows/amd64", "Unix (ELF) on amd64")]
+    #[case(pe::Pe::program(pe::AMD64).build(), "linux/amd64", "Windows on amd64")]
+    #[case(pe::Pe::program(pe::ARM64).build(), "windows/amd64", "windows/arm64")]
+    #[case(macho::thin(macho::ARM64), "linux/arm64", "macOS on arm64")]
+    #[case(macho::fat(&[macho::X86_64, macho::ARM64]), "linux/amd64", "macOS on amd64 and arm64")]
+    #[case(macho::thin(macho::ARM64), "darwin/amd64", "darwin/arm64")]
+    fn foreign_code_is_named_by_what_it_is_for(#[case] file: Vec<u8>, #[case] platform: &str, #[case] name: &str) {
+        let mut scanner = Scanner::new(file.len() as u64, Vec::new());
+        scanner.feed(&file);
+        let content = scanner.finish().0;
+        let Fit::Foreign(code) = judge(&content, &Platform::parse(platform).unwrap()) else { panic!("{content:?}") };
+        assert_eq!(code.name, name);
+    }
+}

@@ -10,11 +10,14 @@ mod start;
 mod starting;
 mod windows;
 
+use crate::binary::content::Fingerprint;
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
-use crate::image::rootfs::RootFs;
+use crate::image::rootfs::{NodeKind, RootFs};
 use mpcheck_reports::Finding;
 use reach::Reach;
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 /// One platform with its root filesystem.
 #[derive(Debug)]
@@ -25,6 +28,21 @@ pub(super) struct Subject<'a> {
     pub(super) config: &'a Config,
     /// Its merged root filesystem, as far as its layers could be read.
     pub(super) rootfs: &'a RootFs<'a>,
+    fingerprints: OnceLock<BTreeSet<Fingerprint>>,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(platform: &'a PlatformFacts, config: &'a Config, rootfs: &'a RootFs<'a>) -> Self {
+        Self { platform, config, rootfs, fingerprints: OnceLock::new() }
+    }
+
+    /// The fingerprints of all machine code of the platform, collected when they are first asked for.
+    fn fingerprints(&self) -> &BTreeSet<Fingerprint> {
+        self.fingerprints.get_or_init(|| {
+            let of = |kind| if let NodeKind::File(Some(content)) = kind { content.fingerprint() } else { None };
+            self.rootfs.iter().filter_map(|(_, node)| of(node.kind)).collect()
+        })
+    }
 }
 
 /// All findings of the group on one platform. `all` are all platforms of the image, for likely causes.
@@ -39,7 +57,8 @@ pub(super) fn findings(subject: &Subject<'_>, all: &[Subject<'_>]) -> Vec<Findin
     };
     let mut found = foreign::findings(subject, &reach, all);
     found.extend(content::findings(subject, &reach));
-    if subject.platform.has_whole_rootfs() {
+    // What was not found in a tree that was given up may be there.
+    if subject.platform.has_whole_rootfs() && !subject.rootfs.is_exhausted() {
         found.extend(starting::findings(subject, &starts));
     }
     found
@@ -50,6 +69,6 @@ pub(super) fn findings(subject: &Subject<'_>, all: &[Subject<'_>]) -> Vec<Findin
 pub(super) fn has_unexplained_foreign_code(subject: &Subject<'_>) -> bool {
     subject.rootfs.iter().any(|(path, node)| {
         foreign::foreign_code(subject, path, node)
-            .is_some_and(|(content, _)| place::explanation(path, content).is_none())
+            .is_some_and(|(content, _)| place::explanation(path, content, &subject.platform.platform).is_none())
     })
 }

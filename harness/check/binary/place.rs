@@ -7,7 +7,7 @@
 
 use super::judge::machine;
 use crate::binary::{Content, ElfKind};
-use crate::platform::{Machine, names_os};
+use crate::platform::{Architecture, Machine, Platform, names_os};
 
 /// Directories under which nothing is started from, wherever they lie in the path.
 const TREES: &[(&[&str], &str)] = &[
@@ -20,7 +20,18 @@ const TREES: &[(&[&str], &str)] = &[
     (&["usr/lib/efi", "usr/lib/arm-trusted-firmware", "usr/lib/opensbi", "usr/lib/xen-4.17/boot"], "boot code"),
     // /usr/local/go/src/debug/elf/testdata, node_modules/*/test/fixtures
     (
-        &["testdata", "test-data", "test_data", "tests", "test", "fixtures", "__fixtures__", "testfiles", "corpus", "spec/fixtures"],
+        &[
+            "testdata",
+            "test-data",
+            "test_data",
+            "tests",
+            "test",
+            "fixtures",
+            "__fixtures__",
+            "testfiles",
+            "corpus",
+            "spec/fixtures",
+        ],
         "test data",
     ),
     // node_modules/NAME/prebuilds/PLATFORM/NAME.node
@@ -32,7 +43,7 @@ const TREES: &[(&[&str], &str)] = &[
 const MACOS_PACKAGES: &[&str] = &["fsevents"];
 
 /// Why a foreign file is no surprise at its place, in words; `None` where nothing explains it.
-pub(super) fn explanation(path: &[u8], content: &Content) -> Option<String> {
+pub(super) fn explanation(path: &[u8], content: &Content, platform: &Platform) -> Option<String> {
     if let Some(tree) = tree(path) {
         return Some(format!("it lies in {tree}"));
     }
@@ -56,9 +67,13 @@ pub(super) fn explanation(path: &[u8], content: &Content) -> Option<String> {
             let other = systems.iter().find(|os| !matches!(**os, "linux" | "windows"));
             other.map(|os| format!("its path names {os}"))
         }
+        Content::Pe(pe) if platform.os() == "windows" => {
+            let row = Architecture::of_pe(pe.machine)?;
+            Machine::Architecture(row).is_named_in(path).then(|| format!("its path names {}", row.name))
+        }
         // Wine, Mono, installers and Python's launchers: data to a Linux system.
         Content::Pe(_) => Some("it is a Windows file, which is data here".to_owned()),
-        Content::MachO(_) => {
+        Content::MachO(_) if !matches!(platform.os(), "darwin" | "ios") => {
             let named = names_os(path).iter().any(|os| matches!(*os, "darwin" | "ios"));
             let package = parts(path).any(|part| MACOS_PACKAGES.iter().any(|name| part == name.as_bytes()));
             (named || package).then(|| "its path names macOS".to_owned())

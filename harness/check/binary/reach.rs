@@ -4,13 +4,13 @@
 //! The closure of the libraries that these need joins here with the loader's rules.
 
 use super::judge::{Fit, judge};
-use super::start::{Found, Start, path_directories};
+use super::start::{Found, Start, path_directories, quoted};
 use crate::binary::{Content, Interpreter};
 use crate::check::draft::shown_path;
 use crate::image::document::Config;
 use crate::image::rootfs::{NodeKind, RootFs};
 use crate::platform::Platform;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a file is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,15 @@ impl Reach {
                 reach.add(real.clone(), Way { text, is_start: true }, &mut todo);
             }
         }
-        for directory in path_directories(config) {
+        let directories = path_directories(config);
+        let mut listed = BTreeSet::new();
+        for directory in &directories {
             let Ok((real, _)) = rootfs.lookup(directory.as_bytes()) else { continue };
+            // Another name of a directory brings no other programs.
+            if !listed.insert(real.clone()) {
+                continue;
+            }
+            let directory = quoted(directory);
             for (path, name) in rootfs.children(&real) {
                 let Ok((program, node)) = rootfs.lookup(path) else { continue };
                 if matches!(node.kind, NodeKind::File(_)) && node.is_executable() {
@@ -62,7 +69,7 @@ impl Reach {
         }
         while let Some(path) = todo.pop() {
             let is_start = reach.way(&path).is_some_and(|way| way.is_start);
-            for interpreter in interpreters(platform, config, rootfs, &path) {
+            for interpreter in interpreters(platform, &directories, rootfs, &path) {
                 let text = format!("interpreter of {}", shown_path(&path));
                 reach.add(interpreter, Way { text, is_start }, &mut todo);
             }
@@ -85,14 +92,14 @@ impl Reach {
 }
 
 /// The programs that start a program: its shebang's or its loader, and what `env` finds.
-fn interpreters(platform: &Platform, config: &Config, rootfs: &RootFs<'_>, path: &[u8]) -> Vec<Vec<u8>> {
+fn interpreters(platform: &Platform, directories: &[&str], rootfs: &RootFs<'_>, path: &[u8]) -> Vec<Vec<u8>> {
     let Some(NodeKind::File(Some(content))) = rootfs.get(path).map(|node| node.kind) else { return Vec::new() };
     let mut names: Vec<Vec<u8>> = Vec::new();
     match content {
         Content::Script(script) => {
             names.push(script.interpreter.clone());
             if let Some(program) = script.program_of_env() {
-                names.extend(path_directories(config).map(|d| [d.as_bytes(), b"/", program].concat()));
+                names.extend(directories.iter().map(|d| [d.as_bytes(), b"/", program].concat()));
             }
         }
         Content::Elf(elf) => {

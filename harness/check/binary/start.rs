@@ -7,6 +7,7 @@
 
 use crate::image::document::Config;
 use crate::image::rootfs::{LookupError, NodeKind, RootFs};
+use std::collections::BTreeSet;
 
 /// The PATH of an image that sets none (moby, `oci/defaults.go`).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -24,6 +25,14 @@ const SHELLS: &[&str] = &["sh", "bash", "ash", "dash", "zsh", "ksh"];
 
 /// How far wrappers are followed.
 const MAX_WRAPPERS: usize = 4;
+
+/// How many directories of PATH, and how many words of a command line, are looked at.
+/// Real ones have ten; a hostile config could have hundreds of thousands of both.
+const MAX_DIRECTORIES: usize = 1000;
+const MAX_WORDS: usize = 1000;
+
+/// How much of an image's own text a message quotes, in characters.
+const QUOTED: usize = 300;
 
 /// One program that a container is told to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,28 +58,38 @@ pub(super) enum Found {
     Missing(String),
 }
 
-/// The directories of the image's PATH, in order.
-pub(super) fn path_directories(config: &Config) -> impl Iterator<Item = &str> {
+/// The directories of the image's PATH, in order, each once.
+pub(super) fn path_directories(config: &Config) -> Vec<&str> {
     let path = config.variable("PATH").filter(|path| !path.is_empty()).unwrap_or(DEFAULT_PATH);
-    path.split(':').filter(|directory| directory.starts_with('/'))
+    let mut seen = BTreeSet::new();
+    let directories = path.split(':').filter(|directory| directory.starts_with('/'));
+    directories.filter(|directory| seen.insert(*directory)).take(MAX_DIRECTORIES).collect()
+}
+
+/// The start of a text that is as long as its image wants.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// Everything that entrypoint and command name.
 pub(super) fn starts(config: &Config, rootfs: &RootFs<'_>) -> Vec<Start> {
-    let finder = Finder { config, rootfs };
+    let finder = Finder { config, rootfs, directories: path_directories(config) };
     let whole: Vec<&str> = config.entrypoint.iter().chain(&config.command).map(String::as_str).collect();
     let place = if config.entrypoint.is_empty() {
-        format!("command {:?}", config.command)
+        quoted(&format!("command {:?}", config.command))
     } else {
-        format!("entrypoint {:?}", config.entrypoint)
+        quoted(&format!("entrypoint {:?}", config.entrypoint))
     };
     let mut starts = Vec::new();
     finder.chain(&whole, &place, &mut starts);
     // An entrypoint script often ends in `exec "$@"`: the command is a program then, or else an argument.
     if let (false, Some(command)) = (config.entrypoint.is_empty(), config.command.first()) {
-        finder.perhaps(command, &format!("command {:?}", config.command), &mut starts);
+        finder.perhaps(command, &quoted(&format!("command {:?}", config.command)), &mut starts);
     }
-    for argument in whole.iter().skip(1) {
+    for argument in whole.iter().skip(1).take(MAX_WORDS) {
         finder.perhaps(argument, &place, &mut starts);
     }
     starts
@@ -79,6 +98,7 @@ pub(super) fn starts(config: &Config, rootfs: &RootFs<'_>) -> Vec<Start> {
 struct Finder<'a> {
     config: &'a Config,
     rootfs: &'a RootFs<'a>,
+    directories: Vec<&'a str>,
 }
 
 impl Finder<'_> {
@@ -112,7 +132,8 @@ impl Finder<'_> {
         }
         let is_special = |c: char| "$`();&|<>*?~\"'\\{}[]#!=\n".contains(c);
         if text.contains(is_special) {
-            for word in text.split(|c: char| c.is_whitespace() || is_special(c)) {
+            let words = text.split(|c: char| c.is_whitespace() || is_special(c));
+            for word in words.filter(|word| !word.is_empty()).take(MAX_WORDS) {
                 self.perhaps(word, place, starts);
             }
             return;
@@ -151,7 +172,7 @@ impl Finder<'_> {
             return self.at(&path).unwrap_or_else(|error| Found::Missing(error.to_string()));
         }
         let mut not_executable = None;
-        for directory in path_directories(self.config) {
+        for directory in &self.directories {
             match self.at(&format!("{directory}/{name}")) {
                 Ok(found @ Found::Program(_)) => return found,
                 Ok(found) => not_executable = not_executable.or(Some(found)),
@@ -159,8 +180,8 @@ impl Finder<'_> {
             }
         }
         not_executable.unwrap_or_else(|| {
-            let searched: Vec<&str> = path_directories(self.config).collect();
-            Found::Missing(format!("it is in none of the directories of PATH ({})", searched.join(":")))
+            let searched = quoted(&self.directories.join(":"));
+            Found::Missing(format!("it is in none of the directories of PATH ({searched})"))
         })
     }
 

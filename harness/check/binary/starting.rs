@@ -1,7 +1,7 @@
 //! `binary/entrypoint-missing` and `binary/entrypoint-not-executable`.
 
 use super::Subject;
-use super::start::{Found, Start, in_volume};
+use super::start::{Found, Start, in_volume, quoted};
 use crate::check::draft::Draft;
 use crate::check::rule;
 use mpcheck_reports::{Finding, Severity};
@@ -12,16 +12,17 @@ pub(super) fn findings(subject: &Subject<'_>, starts: &[Start]) -> Vec<Finding> 
 }
 
 fn finding(subject: &Subject<'_>, start: &Start) -> Option<Finding> {
-    let name = start.name.escape_debug();
+    let name = quoted(&start.name);
+    let shown = name.escape_debug();
     let draft = match &start.found {
         Found::Program(_) => return None,
         Found::Missing(why) => {
-            let message = format!("the image starts `{name}`, which is not in it: {why}");
+            let message = format!("the image starts `{shown}`, which is not in it: {why}");
             let hint = "copy the program to where the image starts it, or correct ENTRYPOINT, CMD, WORKDIR or PATH; mind a COPY that fails only for some platforms";
-            Draft::new(&rule::ENTRYPOINT_MISSING, message, hint).instead(start.name.clone(), "nothing")
+            Draft::new(&rule::ENTRYPOINT_MISSING, message, hint).instead(name, "nothing")
         }
         Found::NotExecutable(real, why) => {
-            let message = format!("the image starts `{name}`, which cannot be executed: {why}");
+            let message = format!("the image starts `{shown}`, which cannot be executed: {why}");
             let hint = "make it executable in the build (`COPY --chmod=755`, or `RUN chmod +x`); a checkout on Windows and some artifact stores lose the bit";
             let draft = Draft::new(&rule::ENTRYPOINT_NOT_EXECUTABLE, message, hint).path(real).observed(why.clone());
             match subject.rootfs.get(real) {

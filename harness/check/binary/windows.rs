@@ -6,13 +6,15 @@
 //! registry hive holds.
 
 use super::reach::{Reach, Way};
+use super::start::quoted;
 use crate::image::document::Config;
 use crate::image::rootfs::{NodeKind, RootFs};
+use std::collections::BTreeMap;
 
 /// The files that entrypoint and command name by a full path.
 pub(super) fn reach(config: &Config, rootfs: &RootFs<'_>) -> Reach {
     let words = config.entrypoint.iter().chain(&config.command);
-    let wanted: Vec<(String, &str)> = words.filter_map(|word| Some((layer_path(word)?, word.as_str()))).collect();
+    let wanted: BTreeMap<String, &str> = words.filter_map(|word| Some((layer_path(word)?, word.as_str()))).collect();
     let mut reach = Reach::default();
     if wanted.is_empty() {
         return reach;
@@ -22,9 +24,10 @@ pub(super) fn reach(config: &Config, rootfs: &RootFs<'_>) -> Reach {
             continue;
         }
         let name = String::from_utf8_lossy(path).to_lowercase();
-        let named = wanted.iter().find(|(wanted, _)| name == *wanted || name.strip_suffix(".exe") == Some(wanted));
-        if let Some((_, word)) = named {
-            reach.start(path.to_vec(), Way { text: format!("entrypoint {word:?}"), is_start: true });
+        let named = wanted.get(&name).or_else(|| wanted.get(name.strip_suffix(".exe")?));
+        if let Some(word) = named {
+            let text = format!("entrypoint {:?}", quoted(word));
+            reach.start(path.to_vec(), Way { text, is_start: true });
         }
     }
     reach

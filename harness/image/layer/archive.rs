@@ -27,10 +27,17 @@ const BLOCK: u64 = 512;
 pub(super) fn walk(reader: impl Read, limits: &Limits) -> Result<Vec<Entry>, Fault> {
     let allowance = Allowance::default();
     let mut archive = tar::Archive::new(Guard::new(reader, allowance.clone()));
-    let mut walk = Walk { limits, entries: Vec::new(), name_bytes: 0, chunk: vec![0; CHUNK_BYTES], head: Vec::new() };
-    let mut entries = archive.entries().map_err(|e| corrupt(&e))?;
+    let mut walk = Walk {
+        limits,
+        entries: Vec::new(),
+        name_bytes: 0,
+        expanded_bytes: 0,
+        chunk: vec![0; CHUNK_BYTES],
+        head: Vec::new(),
+    };
+    let entries = archive.entries().map_err(|e| corrupt(&e))?;
     allowance.grant(MAX_EXTENSION_BYTES);
-    while let Some(entry) = entries.next() {
+    for entry in entries {
         let mut entry = entry.map_err(|e| corrupt(&e))?;
         let stored = if entry.header().entry_type().is_gnu_sparse() {
             entry.header().entry_size().map_err(|e| corrupt(&e))?
@@ -51,6 +58,8 @@ struct Walk<'a> {
     limits: &'a Limits,
     entries: Vec<Entry>,
     name_bytes: u64,
+    /// What sparse files expand to, as far as it is looked at.
+    expanded_bytes: u64,
     chunk: Vec<u8>,
     head: Vec<u8>,
 }
@@ -65,6 +74,9 @@ impl Walk<'_> {
         let raw = sparse.name.clone().unwrap_or_else(|| entry.path_bytes().into_owned());
         let path = clean(&raw)?;
         let mode = u16::try_from(entry.header().mode().unwrap_or_default() & 0o7777).unwrap_or_default();
+        if kind.is_gnu_sparse() || sparse.expanded_size.is_some() {
+            self.expand(sparse.expanded_size.unwrap_or_else(|| entry.size()))?;
+        }
         let kind = match whiteout(&path)? {
             Some(Whiteout::Ignored) => return Ok(()),
             Some(Whiteout::Of(path)) => return self.push(Entry { path, kind: EntryKind::Whiteout, mode: 0 }),
@@ -86,12 +98,17 @@ impl Walk<'_> {
         self.push(Entry { path, kind, mode })
     }
 
+    /// Counts a sparse file: its holes take no bytes in the archive, and time all the same.
+    fn expand(&mut self, size: u64) -> Result<(), Fault> {
+        self.expanded_bytes = self.expanded_bytes.saturating_add(size.min(SPARSE_BYTES));
+        if self.expanded_bytes > self.limits.bytes {
+            return Err(Fault::TooLarge(format!("its sparse files expand to more than {} bytes", self.limits.bytes)));
+        }
+        Ok(())
+    }
+
     fn push(&mut self, entry: Entry) -> Result<(), Fault> {
-        let target = match &entry.kind {
-            EntryKind::Symlink(target) | EntryKind::Hardlink(target) => target.len(),
-            _ => 0,
-        };
-        self.name_bytes += (entry.path.len() + target) as u64;
+        self.name_bytes += entry.name_bytes() as u64;
         if self.entries.len() as u64 >= self.limits.entries {
             return Err(Fault::TooLarge(format!("it has more than {} entries", self.limits.entries)));
         }

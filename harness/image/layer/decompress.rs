@@ -27,7 +27,9 @@ pub(super) fn reader<'a, R: Read + 'a>(compressed: R) -> io::Result<Box<dyn Read
     }
     for (magic, name) in [(&b"BZh"[..], "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")] {
         if head.starts_with(magic) {
-            return Err(io::Error::other(format!("it is compressed with {name}, which the OCI image spec does not have; rebuild it with gzip or zstd")));
+            return Err(io::Error::other(format!(
+                "it is compressed with {name}, which the OCI image spec does not have; rebuild it with gzip or zstd"
+            )));
         }
     }
     Ok(Box::new(compressed))

@@ -33,6 +33,13 @@ impl Limits {
     pub const ENTRIES: u64 = 1_000_000;
     /// 256 MiB of names.
     pub const NAME_BYTES: u64 = 256 << 20;
+
+    /// Whether a layer with these facts is within all of them.
+    #[must_use]
+    pub fn allow(&self, facts: &LayerFacts) -> bool {
+        let name_bytes: usize = facts.entries.iter().map(Entry::name_bytes).sum();
+        facts.bytes <= self.bytes && facts.entries.len() as u64 <= self.entries && name_bytes as u64 <= self.name_bytes
+    }
 }
 
 impl Default for Limits {
@@ -58,22 +65,6 @@ pub struct LayerFacts {
     pub entries: Vec<Entry>,
 }
 
-impl LayerFacts {
-    /// Whether a layer is within the limits: facts from the cache may be of a run that had others.
-    ///
-    /// # Errors
-    /// [`Fault::TooLarge`] where it is not.
-    pub fn within(&self, limits: &Limits) -> Result<(), Fault> {
-        if self.bytes > limits.bytes {
-            return Err(Fault::TooLarge(format!("it decompresses to more than {} bytes", limits.bytes)));
-        }
-        if self.entries.len() as u64 > limits.entries {
-            return Err(Fault::TooLarge(format!("it has more than {} entries", limits.entries)));
-        }
-        Ok(())
-    }
-}
-
 /// One entry of a layer's archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -84,6 +75,20 @@ pub struct Entry {
     pub kind: EntryKind,
     /// The permission bits, with set-user-ID, set-group-ID and sticky.
     pub mode: u16,
+}
+
+impl Entry {
+    /// How many bytes its name and its link target have together.
+    #[must_use]
+    pub fn name_bytes(&self) -> usize {
+        let target = match &self.kind {
+            EntryKind::Symlink(target) | EntryKind::Hardlink(target) => target.len(),
+            // As long as the file wants: a program may name an interpreter of 4096 bytes.
+            EntryKind::File(Some(content)) => content.kept_bytes(),
+            _ => 0,
+        };
+        self.path.len() + target
+    }
 }
 
 /// What an entry of a layer is.
@@ -131,3 +136,6 @@ pub enum Fault {
     /// The document is not valid: why.
     Invalid(String),
 }
+
+#[cfg(test)]
+mod tests;

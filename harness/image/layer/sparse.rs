@@ -62,11 +62,12 @@ fn read_map(data: &mut impl Read) -> io::Result<Vec<Range<u64>>> {
     let broken = || io::Error::other("the map of a sparse file is broken");
     let mut text = Vec::new();
     let mut wanted = None;
+    let mut lines = 0;
     let mut block = [0; BLOCK];
     loop {
         data.read_exact(&mut block)?;
         text.extend_from_slice(&block);
-        let lines = text.iter().filter(|&&b| b == b'\n').count() as u64;
+        lines += block.iter().filter(|&&b| b == b'\n').count() as u64;
         if wanted.is_none() && lines > 0 {
             let count = number(text.split(|&b| b == b'\n').next().unwrap_or_default()).ok_or_else(broken)?;
             wanted = Some(count.checked_mul(2).and_then(|n| n.checked_add(1)).ok_or_else(broken)?);

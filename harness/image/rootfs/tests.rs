@@ -60,12 +60,14 @@ fn names(tree: &RootFs<'_>) -> String {
 fn layers_are_applied_as_engines_do(#[case] layers: &[&str], #[case] expected: &str) {
     let layers: Vec<LayerFacts> = layers
         .iter()
-        .map(|text| if let Some(rest) = text.strip_prefix("o ,") {
-            let mut facts = layer(rest);
-            facts.entries.push(Entry { path: [].into(), kind: EntryKind::Opaque, mode: 0 });
-            facts
-        } else {
-            layer(text)
+        .map(|text| {
+            if let Some(rest) = text.strip_prefix("o ,") {
+                let mut facts = layer(rest);
+                facts.entries.push(Entry { path: [].into(), kind: EntryKind::Opaque, mode: 0 });
+                facts
+            } else {
+                layer(text)
+            }
         })
         .collect();
     let tree = RootFs::merge(layers.iter().enumerate());
@@ -133,4 +135,93 @@ fn children_are_the_direct_ones() {
     };
     assert_eq!(of(b"a"), ["a/b", "a/d"]);
     assert_eq!(of(b""), ["a", "a-x", "ab"]);
+}
+
+fn facts(entries: Vec<Entry>) -> LayerFacts {
+    LayerFacts { diff_id: Digest::of(b""), bytes: 0, entries }
+}
+
+fn file(path: String) -> Entry {
+    Entry { path: path.into_bytes().into(), kind: EntryKind::File(None), mode: 0o644 }
+}
+
+fn link(path: &str, target: String) -> Entry {
+    Entry { path: path.as_bytes().into(), kind: EntryKind::Symlink(target.into_bytes().into()), mode: 0o777 }
+}
+
+const SMALL: Bounds = Bounds { steps: 1_000_000, made_bytes: 10 << 20 };
+
+#[test]
+fn parents_that_nobody_listed_are_made_within_bounds() {
+    // Each entry of 4 KB asks for 2000 directories, with 4 MB of paths.
+    let entries = (0..10).map(|i| file(format!("{i}{}/x", "/d".repeat(2000)))).collect();
+    let facts = facts(entries);
+    let tree = RootFs::merge_within(SMALL, [(0, &facts)]);
+    assert!(tree.is_exhausted());
+    assert!(tree.made_bytes <= SMALL.made_bytes + 4096);
+    let last = tree.problems().last().expect("it is said");
+    assert!(last.why.contains("more directories and symbolic links than are followed"), "{}", last.why);
+}
+
+#[test]
+fn files_below_a_link_to_far_down_are_placed_within_bounds() {
+    let deep = "d/".repeat(2000);
+    let mut entries = vec![link("l", deep)];
+    entries.extend((0..10_000).map(|i| file(format!("l/{i}"))));
+    let facts = facts(entries);
+    let tree = RootFs::merge_within(SMALL, [(0, &facts)]);
+    assert!(tree.is_exhausted() && tree.made_bytes <= SMALL.made_bytes + 4096);
+}
+
+#[test]
+fn links_that_lead_through_each_other_are_followed_within_bounds() {
+    // 39 links of 2000 parts each, and hard links that go through all of them.
+    let mut entries: Vec<Entry> =
+        (1..39).map(|i| link(&format!("l{i}"), format!("{}l{}", "d/../".repeat(800), i - 1))).collect();
+    entries.push(Entry { path: (*b"d").into(), kind: EntryKind::Directory, mode: 0o755 });
+    entries.push(file("l0".to_owned()));
+    for i in 0..1000 {
+        let kind = EntryKind::Hardlink((*b"l38/x").into());
+        entries.push(Entry { path: format!("h{i}").into_bytes().into(), kind, mode: 0o644 });
+    }
+    let facts = facts(entries);
+    let tree = RootFs::merge_within(SMALL, [(0, &facts)]);
+    assert!(tree.is_exhausted());
+    assert!(tree.problems().len() <= MAX_PROBLEMS + 2);
+}
+
+#[test]
+fn what_cannot_be_placed_is_told_so_often_and_no_more() {
+    let entry = |i: usize| Entry {
+        path: format!("h{i}").into_bytes().into(),
+        kind: EntryKind::Hardlink((*b"none").into()),
+        mode: 0o644,
+    };
+    let facts = facts((0..MAX_PROBLEMS + 7).map(entry).collect());
+    let tree = RootFs::merge([(0, &facts)]);
+    assert_eq!(tree.problems().len(), MAX_PROBLEMS + 1);
+    assert_eq!(tree.problems()[MAX_PROBLEMS].why, "and 7 more entries cannot be placed either");
+    assert!(!tree.is_exhausted());
+}
+
+#[rstest]
+#[case::root("", "a a-b a.b b")]
+#[case::inner("a", "a/b a/b-x a/b.y a/c")]
+#[case::neighbours("a-b", "")]
+#[case::deepest("a/b", "a/b/c a/b/d")]
+#[case::missing("nothing", "")]
+fn children_lie_directly_in_a_directory(#[case] directory: &str, #[case] expected: &str) {
+    let facts = layer("f a/b/c/d, f a/b/d, f a/b-x, f a/b.y, f a/c/e, d a-b, f a.b/x, f b");
+    let tree = RootFs::merge([(0, &facts)]);
+    let found: Vec<String> =
+        tree.children(directory.as_bytes()).map(|(path, _)| path.escape_ascii().to_string()).collect();
+    assert_eq!(found.join(" "), expected);
+}
+
+#[test]
+fn a_path_that_no_kernel_takes_leads_nowhere() {
+    let facts = layer("f a/b");
+    let tree = RootFs::merge([(0, &facts)]);
+    assert!(tree.lookup(format!("{}a/b", "./".repeat(2000)).as_bytes()).is_ok());
+    assert!(tree.lookup(format!("{}a/b", "./".repeat(2100)).as_bytes()).is_err());
 }

@@ -52,7 +52,7 @@ impl Wanted {
         }
     }
 
-    fn missing(&self, why: String) -> SourceError {
+    fn missing(&self, why: &str) -> SourceError {
         let digest = self.digest.clone();
         if self.kept_elsewhere {
             let why = format!("it may not be distributed, and its urls are not fetched; the registry {why}");
@@ -153,8 +153,7 @@ impl Connection {
         SourceError::Invalid {
             what: format!("the manifest of {}", self.address),
             why: format!("it has {size}, and at most {MAX_DOCUMENT_BYTES} bytes are read"),
-            hint: "no builder makes such manifests, and registries refuse them: check what was pushed there"
-                .to_owned(),
+            hint: "no builder makes such manifests, and registries refuse them: check what was pushed there".to_owned(),
         }
     }
 
@@ -198,7 +197,7 @@ impl Connection {
         match answer.response.status().as_u16() {
             200 => Ok(answer),
             206 | 416 if from.is_some() => Ok(answer),
-            404 => Err(wanted.missing(refusal::describe(answer, self.pace()).await).into()),
+            404 => Err(wanted.missing(&refusal::describe(answer, self.pace()).await).into()),
             _ => Err(self.judge(answer).await),
         }
     }
@@ -211,7 +210,7 @@ impl Connection {
             let failure = match self.exchange(Method::HEAD, &self.path(wanted), &headers).await {
                 Ok(answer) => match answer.response.status().as_u16() {
                     200 => return Ok(()),
-                    404 => return Err(wanted.missing(refusal::describe(answer, self.pace()).await)),
+                    404 => return Err(wanted.missing(&refusal::describe(answer, self.pace()).await)),
                     405 | 501 => return self.first(wanted).await.map(drop),
                     // What a registry redirects to can be signed for GET alone.
                     _ if answer.elsewhere.is_some() => return self.first(wanted).await.map(drop),
@@ -238,11 +237,11 @@ impl Connection {
         let why = refusal::describe(answer, self.pace()).await;
         match trouble {
             Some(trouble) => Trouble { why, ..trouble }.into(),
-            None => self.unexpected(why).into(),
+            None => self.unexpected(&why).into(),
         }
     }
 
-    fn unexpected(&self, why: String) -> SourceError {
+    fn unexpected(&self, why: &str) -> SourceError {
         SourceError::Invalid {
             what: format!("registry {}", self.address.registry()),
             why: format!("it {why}"),
@@ -287,7 +286,7 @@ impl Connection {
                     if refusal::wants_tls(&body) {
                         return Err(Failure::SpokeTls(spoke_tls(self.address.registry())));
                     }
-                    return Err(self.unexpected(refusal::tell(&answer, &body)).into());
+                    return Err(self.unexpected(&refusal::tell(&answer, &body)).into());
                 }
                 _ => return Ok(answer),
             }

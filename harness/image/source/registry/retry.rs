@@ -11,7 +11,10 @@ use std::time::{Duration, SystemTime};
 
 /// How a task waits; tests put a recorder here, so that no test ever sleeps.
 #[derive(Clone)]
-pub struct Sleeper(Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>);
+pub struct Sleeper(Arc<dyn Fn(Duration) -> Asleep + Send + Sync>);
+
+/// A wait that ends by itself.
+type Asleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Sleeper {
     /// Waits for real.
@@ -174,7 +177,7 @@ impl<'a> Attempts<'a> {
         let hint = match trouble.cause {
             // Neither TLS nor a proxy stands between this machine and itself.
             Cause::Connect if is_loopback(host) => {
-                "check the port, and that the registry runs on this machine (a container sees itself there)".to_owned()
+                "check the port, and that the registry runs on this very machine (in a container, that is the container)".to_owned()
             }
             Cause::Connect => {
                 "check the host name and the port, the network, and HTTPS_PROXY; a registry without TLS that is not on \

@@ -13,7 +13,7 @@ fn basic_header() -> String {
 }
 
 /// A Docker configuration with one entry for a registry.
-fn logged_in(host: &str, entry: serde_json::Value) -> (RegistryOptions, TempDir) {
+fn logged_in(host: &str, entry: &serde_json::Value) -> (RegistryOptions, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let config = serde_json::json!({ "auths": { host: entry } });
     std::fs::write(directory.path().join("config.json"), config.to_string()).unwrap();
@@ -60,7 +60,7 @@ fn a_public_image_is_read_with_an_anonymous_token() {
 #[test]
 fn a_token_is_got_with_a_password() {
     let registry = with_tokens("Bearer t1");
-    let (options, _directory) = logged_in(&registry.host(), password());
+    let (options, _directory) = logged_in(&registry.host(), &password());
     open(&format!("{}/app:1", registry.host()), options).root().unwrap();
     let sent: Vec<_> = registry.requests().iter().map(|r| r.header("authorization").map(ToOwned::to_owned)).collect();
     assert_eq!(sent, [None, Some(basic_header()), Some("Bearer t1".to_owned())]);
@@ -110,7 +110,7 @@ fn an_identity_token_is_posted_and_not_shown() {
         ("GET", Some("Bearer fresh")) => Reply::ok("{}"),
         _ => challenge(request),
     });
-    let (options, _directory) = logged_in(&registry.host(), serde_json::json!({ "identitytoken": "re+fresh me" }));
+    let (options, _directory) = logged_in(&registry.host(), &serde_json::json!({ "identitytoken": "re+fresh me" }));
     let source = open(&format!("{}/app:1", registry.host()), options);
     source.root().unwrap();
     let body = &registry.requests()[1].body;
@@ -131,7 +131,7 @@ fn basic_only(request: &Request) -> Reply {
 #[test]
 fn a_password_is_sent_where_the_registry_asks_for_it() {
     let registry = serve(basic_only);
-    let (options, _directory) = logged_in(&registry.host(), password());
+    let (options, _directory) = logged_in(&registry.host(), &password());
     open(&format!("{}/app:1", registry.host()), options).root().unwrap();
     assert!(registry.requests()[0].header("authorization").is_none());
 }
@@ -145,7 +145,7 @@ fn a_refusal_says_who_asked_and_what_to_do(
     #[case] hint: &str,
 ) {
     let registry = serve(basic_only);
-    let (options, _directory) = logged_in(&registry.host(), entry.unwrap_or_default());
+    let (options, _directory) = logged_in(&registry.host(), &entry.unwrap_or_default());
     let error = open(&format!("{}/app:1", registry.host()), options).root().unwrap_err();
     assert!(matches!(error, SourceError::Unauthorized { .. }), "{error:?}");
     assert!(error.to_string().contains("who are you?") && error.to_string().contains(who), "{error}");
@@ -172,7 +172,7 @@ fn nothing_secret_goes_along_a_redirect_to_another_port() {
         _ if request.header("authorization").is_some() => Reply::redirect(307, &address),
         refusal => refusal,
     });
-    let (options, _directory) = logged_in(&registry.host(), password());
+    let (options, _directory) = logged_in(&registry.host(), &password());
     let source = open(&format!("{}/app:1", registry.host()), options);
     assert_eq!(read(&source, &descriptor(b"{}")).unwrap(), b"{}");
     assert!(registry.requests()[1].header("authorization").is_some());
@@ -194,7 +194,7 @@ fn nothing_secret_comes_back_from_another_port_either() {
             Reply::redirect(307, address)
         }
     });
-    let (options, _directory) = logged_in(&registry.host(), password());
+    let (options, _directory) = logged_in(&registry.host(), &password());
     let source = open(&format!("{}/app:1", registry.host()), options);
     assert_eq!(source.root().unwrap().bytes, b"nothing");
 }
@@ -205,7 +205,7 @@ fn a_redirect_within_the_registry_keeps_the_authorization() {
         ("/v2/app/manifests/1", _) if request.header("authorization").is_some() => Reply::redirect(308, "/moved"),
         (_, reply) => reply,
     });
-    let (options, _directory) = logged_in(&registry.host(), password());
+    let (options, _directory) = logged_in(&registry.host(), &password());
     let source = open(&format!("{}/app:1", registry.host()), options);
     assert_eq!(source.root().unwrap().bytes, b"{}");
 }
@@ -215,7 +215,7 @@ fn credentials_are_not_sent_to_a_token_server_in_the_clear() {
     let registry = serve(|_| {
         Reply::status(401).header("WWW-Authenticate", "Bearer realm=\"http://registry.invalid/token\",service=\"x\"")
     });
-    let (options, _directory) = logged_in(&registry.host(), password());
+    let (options, _directory) = logged_in(&registry.host(), &password());
     let error = open(&format!("{}/app:1", registry.host()), options).root().unwrap_err();
     assert!(error.to_string().contains("registry.invalid speaks plain HTTP"), "{error}");
 }
