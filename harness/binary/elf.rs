@@ -6,7 +6,7 @@
 use super::content::Fingerprint;
 use goblin::container::Ctx;
 use goblin::elf::header::{EI_CLASS, EI_DATA, EI_OSABI, ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFDATA2MSB, Header};
-use goblin::elf::program_header::{PT_INTERP, PT_LOAD, ProgramHeader};
+use goblin::elf::program_header::{PF_X, PT_INTERP, PT_LOAD, ProgramHeader};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -177,7 +177,11 @@ impl Start {
         let loads = headers.iter().filter(|h| h.p_type == PT_LOAD && h.p_filesz > 0);
         let needed_bytes = loads.map(|h| h.p_offset.saturating_add(h.p_filesz)).max().unwrap_or_default();
         let mut segments = Segments { needed_bytes, ..Segments::default() };
-        if let Some(interp) = headers.iter().find(|h| h.p_type == PT_INTERP) {
+        // `objcopy --only-keep-debug` leaves the headers of what it takes away, the interpreter's path and the code.
+        let code = |h: &&ProgramHeader| h.p_type == PT_LOAD && h.p_flags & PF_X != 0;
+        let debug_only = headers.iter().any(|h| code(&h)) && headers.iter().filter(code).all(|h| h.p_filesz == 0);
+        let interp = headers.iter().find(|h| h.p_type == PT_INTERP);
+        if let Some(interp) = interp.filter(|interp| !(debug_only && interp.p_filesz == 0)) {
             match interp.p_offset.checked_add(interp.p_filesz) {
                 Some(end) if end > self.file_bytes => {
                     segments.broken_interpreter = Some(format!(

@@ -50,7 +50,7 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
     let mut platforms: Vec<reports::Platform> = platforms
         .map(|(platform, rootfs)| {
             let mut row = row(platform, rootfs.as_ref(), &broken);
-            if requirements.required.iter().any(|required| platform.platform.satisfies(required)) {
+            if platform.selected && requirements.required.iter().any(|required| platform.platform.satisfies(required)) {
                 must_be_decided(&mut row);
             }
             row

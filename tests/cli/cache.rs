@@ -40,11 +40,11 @@ fn a_second_run_reads_no_layer() {
     assert_eq!(second["images"], first["images"]);
 }
 
-/// The cache knows what is in a blob; that these bytes are still that blob is looked at again.
 #[test]
-fn bytes_that_changed_since_are_found() {
+fn what_changed_at_its_place_is_read_again_and_found() {
     let machine = Machine::with(&good());
     machine.run(&["image"]).says(0, &[]);
+    // Other bytes of the same number, under the names that the cache knows.
     spoil(&machine, &good());
     let report = machine.report(&["image"]);
     assert_eq!(found(&report).len(), 4, "{report:#}");
@@ -90,16 +90,12 @@ fn broken_layers_are_not_kept() {
 }
 
 #[test]
-fn the_same_layers_at_another_place_are_verified_there_once() {
+fn the_same_layers_at_another_place_are_verified_and_not_unpacked() {
     let machine = Machine::with(&good());
     machine.run(&["image"]).says(0, &[]);
     machine.add("other", &good());
     assert_eq!(ways(&machine.report(&["other", "--verbose"])), ["verified, the rest from the cache"; 4]);
     assert_eq!(ways(&machine.report(&["other", "--verbose"])), ["from the cache"; 4]);
-    machine.add("third", &good());
-    std::fs::rename(machine.path("third"), machine.path("moved")).unwrap();
-    spoil(&machine, &good());
-    machine.run(&["moved"]).says(0, &[]);
 }
 
 #[test]
@@ -128,7 +124,8 @@ fn a_damaged_cache_is_no_cache() {
             }
         }
     }
-    assert!(damaged >= 3, "{damaged} files");
+    // What the three layers hold, and that the place has them.
+    assert_eq!(damaged, 6);
     assert_eq!(machine.report(&["image"])["findings"], first["findings"]);
 }
 

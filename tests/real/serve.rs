@@ -4,9 +4,10 @@ use crate::check::Check;
 use crate::container::ContainerRegistry;
 use crate::parts::{EngineImage, classic, containerd, docker, done, part, registry, skopeo_copy};
 use mpcheck_kit::registry::Registry;
-use mpcheck_kit::store::Forged;
+use mpcheck_kit::store::{Forged, Member};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 /// User and password of the registry that asks for them, as registry.sh made it.
@@ -50,9 +51,10 @@ fn new() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// A name that no other test uses: of the image, and of the place it is for.
-fn name(forged: &Forged, place: &str) -> String {
-    format!("{place}-{}", &forged.root.digest["sha256:".len()..][..12])
+/// A name that nothing else has: tests run side by side, and each takes away what it made.
+fn name(place: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("{place}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 pub(crate) fn layout(forged: &Forged) -> Served {
@@ -77,21 +79,21 @@ pub(crate) fn docker25_archive(forged: &Forged) -> Served {
 }
 
 pub(crate) fn registry_filled_by_the_kit(forged: &Forged) -> Served {
-    let name = name(forged, "kit");
+    let name = name("kit");
     forged.put_into_registry(&registry(), &name, "1").unwrap();
     Served::at(new(), format!("{}/{name}:1", registry()))
 }
 
 pub(crate) fn registry_filled_by_skopeo(forged: &Forged) -> Served {
     let from = layout(forged);
-    let address = format!("{}/{}:1", registry(), name(forged, "skopeo"));
+    let address = format!("{}/{}:1", registry(), name("skopeo"));
     let mut copy = skopeo_copy();
     done(copy.args(["--preserve-digests", "--dest-tls-verify=false", &from.image, &format!("docker://{address}")]));
     Served::at(new(), format!("docker://{address}"))
 }
 
 pub(crate) fn registry_with_password(forged: &Forged) -> Served {
-    let (host, name) = (part("MPCHECK_REGISTRY_BASIC"), name(forged, "basic"));
+    let (host, name) = (part("MPCHECK_REGISTRY_BASIC"), name("basic"));
     Registry::at(&host).basic_auth(USER.0, USER.1).push(forged, &name, "1").unwrap();
     let mut served = Served::at(new(), format!("{host}/{name}:1"));
     let config = format!(r#"{{"auths":{{"{host}":{{"auth":"{AUTH}"}}}}}}"#);
@@ -109,7 +111,7 @@ pub(crate) fn registry_in_a_container(forged: &Forged) -> Served {
 }
 
 pub(crate) fn containerd_store(forged: &Forged) -> Served {
-    let name = format!("{}:1", name(forged, "store"));
+    let name = format!("{}:1", name("store"));
     let directory = new();
     forged.write_docker25_archive(&file(&directory, "image.tar"), &[&name]).unwrap();
     loaded(directory, &containerd(), std::slice::from_ref(&name), &name)
@@ -118,30 +120,30 @@ pub(crate) fn containerd_store(forged: &Forged) -> Served {
 /// The old form says nothing of an index: each platform's image has a tag of its own.
 pub(crate) fn docker_archive(forged: &Forged, platform: &str) -> Served {
     let directory = new();
-    let archive = file(&directory, "image.tar");
-    forged.write_docker_archive(&archive, &borrowed(&platform_tags(forged))).unwrap();
-    let image = format!("docker-archive:{}:{}", archive.display(), platform_tag(forged, platform));
+    let (archive, name) = (file(&directory, "image.tar"), name("platforms"));
+    forged.write_docker_archive(&archive, &borrowed(&platform_tags(forged, &name))).unwrap();
+    let image = format!("docker-archive:{}:{}", archive.display(), platform_tag(&name, platform));
     Served::at(directory, image)
 }
 
 pub(crate) fn classic_store(forged: &Forged, platform: &str) -> Served {
-    let directory = new();
-    let tags = platform_tags(forged);
+    let (directory, name) = (new(), name("platforms"));
+    let tags = platform_tags(forged, &name);
     forged.write_docker_archive(&file(&directory, "image.tar"), &borrowed(&tags)).unwrap();
-    loaded(directory, &classic(), &tags, &platform_tag(forged, platform))
+    loaded(directory, &classic(), &tags, &platform_tag(&name, platform))
 }
 
-fn platform_tags(forged: &Forged) -> Vec<String> {
-    let platforms = forged.members().into_iter().map(|member| member.descriptor["platform"].clone());
-    let parts = |platform: &serde_json::Value| {
+fn platform_tags(forged: &Forged, name: &str) -> Vec<String> {
+    let platform = |member: &Member| {
+        let platform = &member.descriptor["platform"];
         let parts = ["os", "architecture", "variant"].iter().filter_map(|&part| platform[part].as_str());
         parts.collect::<Vec<_>>().join("/")
     };
-    platforms.map(|platform| platform_tag(forged, &parts(&platform))).collect()
+    forged.members().iter().map(|member| platform_tag(name, &platform(member))).collect()
 }
 
-fn platform_tag(forged: &Forged, platform: &str) -> String {
-    format!("{}:{}", name(forged, "platforms"), platform.replace('/', "-"))
+fn platform_tag(name: &str, platform: &str) -> String {
+    format!("{name}:{}", platform.replace('/', "-"))
 }
 
 fn borrowed(names: &[String]) -> Vec<&str> {

@@ -34,6 +34,18 @@ fn noise() -> Vec<u8> {
     [&[0x93, 0, 0x01][..], &mpcheck_kit::filler(b"noise", 4000)].concat()
 }
 
+/// What `objcopy --only-keep-debug` leaves: program headers of bytes that are not in the file.
+fn only_debug(elf: &Elf) -> Vec<u8> {
+    let mut bytes = elf.build();
+    assert_eq!(bytes[0x20], 64, "where the program headers begin");
+    let count = usize::from(bytes[0x38]);
+    for header in 0..count {
+        // ELF-64: the table begins at 64, an entry has 56 bytes, p_filesz is at 32.
+        bytes[64 + header * 56 + 32..][..8].fill(0);
+    }
+    bytes
+}
+
 const ENTRY: &str = "error binary/not-a-program linux/arm64 /entry";
 const PATH: &str = "error binary/not-a-program linux/arm64 /usr/local/bin/tool";
 const BROKEN: &str = "error binary/malformed linux/arm64 /opt/tool";
@@ -122,6 +134,7 @@ rows! {
         nonsense_in_what_loaders_ignore: broken(&elf().padding([1, 2, 3, 4, 5, 6, 7])) => [];
         an_object: aside("opt/start.o", Elf::object("arm64").build()) => [];
         memory_dump: aside("var/core", Elf::program("arm64").kind(Kind::Core).truncate(3000).build()) => [];
+        debug_file_of_any_name: aside("opt/tool.dbg", only_debug(&elf())) => [];
         only_the_first_three_bytes: aside("opt/tool", b"\x7fEL") => [];
     }
 }

@@ -29,6 +29,7 @@ fn amd64() -> Vec<u8> {
 #[case::ppc64le("opt/agent/powerpc64le/agent", Elf::program("ppc64le").build(), "its path names ppc64le")]
 #[case::x32("opt/libx32/liba.so", Elf::library("x32", "liba.so").build(), "its path names x32")]
 #[case::prebuilds("srv/node_modules/a/prebuilds/any/a.node", amd64(), "prebuilt files for several platforms")]
+#[case::clipboardy("srv/node_modules/clipboardy/fallbacks/linux/xsel", amd64(), "has no program of its own")]
 #[case::gcc_cross("usr/lib/gcc-cross/any/14/cc1", amd64(), "a cross toolchain")]
 #[case::shared_data("usr/share/qemu/bios.elf", amd64(), "shared data")]
 #[case::local_shared_data("usr/local/share/tool/tool", amd64(), "shared data")]

@@ -36,6 +36,8 @@ const TREES: &[(&[&str], &str)] = &[
     ),
     // node_modules/NAME/prebuilds/PLATFORM/NAME.node
     (&["prebuilds", "prebuilt", "prebuilts"], "prebuilt files for several platforms"),
+    // node_modules/clipboardy/fallbacks/linux/xsel, for amd64 whatever the machine; the `serve` package brings it
+    (&["fallbacks"], "what is used where a machine has no program of its own"),
     (&["gcc-cross", "cross"], "a cross toolchain"),
 ];
 
