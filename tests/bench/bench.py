@@ -70,6 +70,7 @@ def commands(mpcheck, parts, registry):
 RATIOS = [
     ("mpcheck, registry, gzip", "crane validate", 0.15),
     ("mpcheck, registry, gzip", "syft, both platforms", 0.1),
+    ("mpcheck, layout, gzip", "syft, both platforms", 0.1),
     ("mpcheck, registry, zstd", "mpcheck, registry, gzip", 1.0),
     ("mpcheck, layout, zstd", "mpcheck, layout, gzip", 1.0),
     ("mpcheck, registry, gzip, again", "crane validate --fast", 3.0),
