@@ -66,7 +66,7 @@ fn resident(child: &Child) -> Option<u64> {
 
 #[test]
 fn a_bomb_is_read_in_bounded_memory() {
-    let machine = Machine::with(&Image::new("linux/arm64").layer(&bomb(2 * GIB)).forge());
+    let machine = Machine::with(&Image::new("linux/arm64").layer(bomb(2 * GIB)).forge());
     let (report, peak) = watched(&machine, &["image"]);
     assert_eq!(found(&report), [["layer/diff-id-mismatch", "linux/arm64", ""].map(str::to_owned)]);
     assert!(peak < MAX_RESIDENT, "{peak} KiB");
