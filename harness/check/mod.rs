@@ -8,6 +8,7 @@ pub mod binary;
 mod blob;
 mod draft;
 mod identical;
+mod listing;
 mod manifest;
 mod outcome;
 pub mod rule;

@@ -12,6 +12,12 @@ use mpcheck_reports as reports;
 use mpcheck_reports::{Check, Finding, Severity, Status};
 use std::collections::BTreeMap;
 
+/// How many entries of layers the root filesystems of one image are made of, all platforms together.
+///
+/// Ten thousand platforms may share one layer of a million files, which is read once
+/// and merged for each.
+const MAX_ENTRIES: usize = 10_000_000;
+
 /// An image, checked.
 #[derive(Debug)]
 pub struct Checked {
@@ -24,7 +30,8 @@ pub struct Checked {
 /// Checks what was read of an image. `reference` is its name as the user gave it.
 #[must_use]
 pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -> Checked {
-    let rootfs: Vec<Option<RootFs<'_>>> = facts.platforms.iter().map(merged).collect();
+    let mut left = MAX_ENTRIES;
+    let rootfs: Vec<Option<RootFs<'_>>> = facts.platforms.iter().map(|platform| merged(platform, &mut left)).collect();
     let subjects: Vec<Subject<'_>> = facts
         .platforms
         .iter()
@@ -114,11 +121,15 @@ fn empty_row(platform: &Platform, status: Status, why: &str) -> reports::Platfor
     }
 }
 
-/// The root filesystem, as far as the layers could be read.
-fn merged(platform: &PlatformFacts) -> Option<RootFs<'_>> {
+/// The root filesystem, as far as the layers could be read and are within what is `left` of the entries.
+fn merged<'a>(platform: &'a PlatformFacts, left: &mut usize) -> Option<RootFs<'a>> {
     let is_image = platform.selected && platform.artifact.is_none() && platform.manifest.is_ok();
-    let layers = platform.layers.iter().enumerate();
-    is_image.then(|| RootFs::merge(layers.filter_map(|(i, layer)| Some((i, layer.facts.as_deref()?)))))
+    let layers = platform.layers.iter().enumerate().filter_map(|(i, layer)| Some((i, layer.facts.as_deref()?)));
+    if !is_image {
+        return None;
+    }
+    *left = left.checked_sub(layers.clone().map(|(_, facts)| facts.entries.len()).sum())?;
+    Some(RootFs::merge(layers))
 }
 
 fn undecided(facts: &ImageFacts) -> Option<String> {
@@ -260,6 +271,10 @@ fn binary_state(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>) -> State 
     }
     if platform.platform.row().is_none() {
         let why = format!("the architecture table does not know {}", platform.platform);
+        return (Status::Error, Some(why));
+    }
+    if rootfs.is_none() {
+        let why = format!("the image's platforms have more than {MAX_ENTRIES} files together; name this one with --platform");
         return (Status::Error, Some(why));
     }
     if rootfs.is_some_and(RootFs::is_exhausted) {

@@ -11,7 +11,7 @@ use super::observe::{Event, Observer};
 use super::source::{Source, SourceError};
 use crate::platform::{Platform, Selection};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,10 @@ pub const MAX_INDEX_DEPTH: usize = 4;
 
 /// How many entries all indexes of one image may have together.
 pub const MAX_INDEX_ENTRIES: usize = 10_000;
+
+/// How much memory the facts of all layers of one image may take, in bytes: several
+/// times what the largest published images need.
+const MAX_FACTS_BYTES: u64 = 2 << 30;
 
 /// The annotation with which BuildKit marks attestations, and the one that names their subject
 /// (BuildKit, `docs/attestations/attestation-storage.md`).
@@ -129,6 +133,7 @@ struct Reading<'a> {
     unknown: Vec<UnknownEntry>,
     listed: BTreeSet<Digest>,
     entries: usize,
+    weight: AtomicU64,
 }
 
 /// A manifest and its config, or what came of the attempt.
@@ -146,6 +151,7 @@ impl<'a> Reading<'a> {
             unknown: Vec::new(),
             listed: BTreeSet::new(),
             entries: 0,
+            weight: AtomicU64::new(0),
         }
     }
 
@@ -336,6 +342,14 @@ impl<'a> Reading<'a> {
                 Unread::Fault(fault) => state.faults.push(fault),
                 other => state.unread = Some(other),
             }
+        }
+        if let Some(weight) = state.facts.as_ref().map(|facts| facts.weight())
+            && self.weight.fetch_add(weight, Ordering::Relaxed).saturating_add(weight) > MAX_FACTS_BYTES
+        {
+            self.weight.fetch_sub(weight, Ordering::Relaxed);
+            state.facts = None;
+            let why = "with it, the image's layers have more names and programs than are kept in memory".to_owned();
+            state.faults.push(Fault::TooLarge(why));
         }
         state.took = begun.elapsed();
         state

@@ -4,6 +4,7 @@ use super::reach::{Reach, Way};
 use super::{Subject, place};
 use crate::binary::{Content, Interpreter};
 use crate::check::draft::{Draft, shown_path};
+use crate::check::listing::Listing;
 use crate::check::rule;
 use crate::image::rootfs::{Node, NodeKind};
 use mpcheck_reports::{Finding, Severity};
@@ -11,20 +12,18 @@ use mpcheck_reports::{Finding, Severity};
 /// Endings of names under which an unknown format is taken for a program all the same.
 const PROGRAM_ENDINGS: &[&str] = &["sh", "bash", "py", "pl", "rb", "js", "bin", "run", "exe", "out", "elf"];
 
-/// All findings of both rules.
-pub(super) fn findings(subject: &Subject<'_>, reach: &Reach) -> Vec<Finding> {
-    let mut found = Vec::new();
+/// Adds all findings of both rules.
+pub(super) fn findings(subject: &Subject<'_>, reach: &Reach, found: &mut Listing) {
     for (path, way) in reach.iter() {
         let Some(node) = subject.rootfs.get(path) else { continue };
         let NodeKind::File(Some(content)) = node.kind else { continue };
-        found.extend(not_a_program(subject, path, node, content, way));
+        not_a_program(subject, path, node, content, way).into_iter().for_each(|finding| found.push(finding));
     }
     for (path, node) in subject.rootfs.iter() {
         if let NodeKind::File(Some(content)) = node.kind {
-            found.extend(malformed(subject, path, node, content, reach));
+            malformed(subject, path, node, content, reach).into_iter().for_each(|finding| found.push(finding));
         }
     }
-    found
 }
 
 fn not_a_program(subject: &Subject<'_>, path: &[u8], node: &Node<'_>, content: &Content, way: &Way) -> Option<Finding> {

@@ -6,6 +6,7 @@ use super::reach::Reach;
 use super::{Subject, place};
 use crate::binary::{Content, ElfKind};
 use crate::check::draft::{Draft, shown_path};
+use crate::check::listing::Listing;
 use crate::check::rule;
 use crate::image::rootfs::{Node, NodeKind};
 use crate::platform::ARCHITECTURES;
@@ -13,10 +14,9 @@ use mpcheck_reports::{Finding, Severity};
 
 const USE_TARGETARCH: &str = "build or download it for the target: use ARG TARGETARCH (and TARGETVARIANT) in place of a fixed architecture, and keep --platform=$BUILDPLATFORM out of the last stage";
 
-/// All findings of both rules.
-pub(super) fn findings(subject: &Subject<'_>, reach: &Reach, all: &[Subject<'_>]) -> Vec<Finding> {
+/// Adds all findings of both rules.
+pub(super) fn findings(subject: &Subject<'_>, reach: &Reach, all: &[Subject<'_>], found: &mut Listing) {
     let census = Census::of(subject);
-    let mut found = Vec::new();
     for (path, node) in subject.rootfs.iter() {
         let NodeKind::File(Some(content)) = node.kind else { continue };
         if is_emulator(path, content) {
@@ -34,7 +34,6 @@ pub(super) fn findings(subject: &Subject<'_>, reach: &Reach, all: &[Subject<'_>]
         };
         found.push(finding);
     }
-    found
 }
 
 /// A file's code, where the platform cannot execute it and it is no emulator.

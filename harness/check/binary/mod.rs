@@ -11,6 +11,7 @@ mod starting;
 mod windows;
 
 use crate::binary::content::Fingerprint;
+use super::listing::Listing;
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
 use crate::image::rootfs::{NodeKind, RootFs};
@@ -55,13 +56,14 @@ pub(super) fn findings(subject: &Subject<'_>, all: &[Subject<'_>]) -> Vec<Findin
     } else {
         Reach::of(&subject.platform.platform, subject.config, subject.rootfs, &starts)
     };
-    let mut found = foreign::findings(subject, &reach, all);
-    found.extend(content::findings(subject, &reach));
+    let mut found = Listing::default();
+    foreign::findings(subject, &reach, all, &mut found);
+    content::findings(subject, &reach, &mut found);
     // What was not found in a tree that was given up may be there.
     if subject.platform.has_whole_rootfs() && !subject.rootfs.is_exhausted() {
-        found.extend(starting::findings(subject, &starts));
+        starting::findings(subject, &starts).into_iter().for_each(|finding| found.push(finding));
     }
-    found
+    found.into_findings()
 }
 
 /// Whether a platform's root filesystem has machine code that the platform cannot
