@@ -274,7 +274,8 @@ fn binary_state(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>) -> State 
         return (Status::Error, Some(why));
     }
     if rootfs.is_none() {
-        let why = format!("the image's platforms have more than {MAX_ENTRIES} files together; name this one with --platform");
+        let why =
+            format!("the image's platforms have more than {MAX_ENTRIES} files together; name this one with --platform");
         return (Status::Error, Some(why));
     }
     if rootfs.is_some_and(RootFs::is_exhausted) {

@@ -10,8 +10,8 @@ mod start;
 mod starting;
 mod windows;
 
-use crate::binary::content::Fingerprint;
 use super::listing::Listing;
+use crate::binary::content::Fingerprint;
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
 use crate::image::rootfs::{NodeKind, RootFs};
