@@ -37,7 +37,7 @@ coverage="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
 printf 'building the fuzz targets\n' >&2
 RUSTFLAGS="$coverage" cargo build --quiet --locked --manifest-path tests/fuzz/Cargo.toml \
     --target-dir "$work" --target "$triple" --release --bins
-"$bin/seeds" "$work/seeds" tests/fuzz/seeds
+cargo run --quiet --locked --package mpcheck-kit --bin mpcheck-seeds -- "$work/seeds" tests/fuzz/seeds
 
 failed=0
 for target in "$@"; do

@@ -1,29 +1,25 @@
-//! Writes what the fuzz targets start from, one directory per target.
+//! `mpcheck-seeds`: writes what the fuzz targets start from, one directory per target.
 //!
 //! Forged here, so that no binary lies in the repository; what is text lies in `tests/fuzz/seeds`.
-//! No target itself: it is one of these programs because all here are built with the
-//! fuzzer's coverage, and so need the fuzzer to be linked with.
+#![allow(clippy::expect_used, reason = "serves tests alone: a slip in the seeds should stop them")]
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use libfuzzer_sys::fuzz_target;
 use mpcheck_kit::compress::Compression;
 use mpcheck_kit::elf::{Elf, Kind};
 use mpcheck_kit::layer::{Layer, LongNames};
 use mpcheck_kit::pe::{self, Pe};
 use mpcheck_kit::{files, incidents, legitimate, macho, rootfs};
 
-const USAGE: &str = "usage: seeds DIR TEXTS
+const USAGE: &str = "usage: mpcheck-seeds DIR TEXTS
        DIR/TARGET/NAME for each fuzz target; each line of TEXTS/TARGET.txt is a seed as well
 ";
 
 /// Larger ones slow a fuzzer down and teach it nothing.
 const MOST: usize = 64 * 1024;
-
-fuzz_target!(|_: &[u8]| {});
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,7 +31,7 @@ fn main() -> ExitCode {
     match write(Path::new(directory), Path::new(texts)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "seeds: {error}");
+            let _ = writeln!(io::stderr(), "mpcheck-seeds: {error}");
             ExitCode::FAILURE
         }
     }
