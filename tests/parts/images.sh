@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real images from Debian 13's packages, as OCI image layouts in $MPCHECK_PARTS/images/NAME (tag `latest`).
+# Real images from Debian 13's packages (of a later suite where the mirror has no whole 13), as OCI image layouts in $MPCHECK_PARTS/images/NAME (tag `latest`).
 #
 #   images.sh test    busybox (static) and userland (dynamic, two layers), seven platforms each
 #   images.sh small   linux/amd64 and linux/arm64, a plain Debian of about 140 MB each
@@ -15,7 +15,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/parts.bash"
 get() {
     local lists=$PARTS/images/.lists image arch
     # shellcheck disable=SC2016 # for the bash that runs it
-    local one='debs trixie "$(basename "$1")" "$1"'
+    local one='debs "trixie forky unstable" "$(basename "$1")" "$1"'
     rm -rf "$lists"
     for image in "$@"; do
         while read -r arch; do
@@ -24,7 +24,7 @@ get() {
         done < <(python3 "$PARTS_SCRIPTS/images.py" architectures "$image")
     done
     # Each architecture is an apt of its own, so two work side by side.
-    export -f debs with_lock need need_root say die
+    export -f debs debs_of with_lock need need_root say die
     printf '%s\0' "$lists"/* | xargs -0 -P 2 -I{} bash -euo pipefail -c "$one" "$0" {}
 }
 

@@ -63,11 +63,29 @@ finish() {
     printf '%s\n' "$3" >"$2.recipe"
 }
 
-# debs SUITE ARCHITECTURE LISTS: for each set of packages LISTS/SET.names, downloads it with all that
+# debs SUITES ARCHITECTURE LISTS: for each set of packages LISTS/SET.names, downloads it with all that
 # it depends on, and writes the files' paths to LISTS/SET.debs. Files once downloaded stay.
+# SUITES are tried in order: after a point release a mirror may have a suite's new release file and,
+# for days, the old package lists of all but the main architectures, which apt rightly refuses.
+debs() {
+    local suite log
+    log=$(mktemp)
+    for suite in $1; do
+        if debs_of "$suite" "$2" "$3" 2>"$log"; then
+            rm -f "$log"
+            return
+        fi
+        sed "s/^/    /" "$log" >&2
+        say "Debian $suite for $2 cannot be had, see above"
+    done
+    rm -f "$log"
+    die "no suite of Debian could be had for $2 (tried: $1); is the mirror reachable?"
+}
+
+# debs_of SUITE ARCHITECTURE LISTS: the same for one suite.
 # mmdebstrap sets up an apt for that suite and architecture (mirror, keys, lists) apart from the
 # machine's own; then the hook does the rest, and the root is dropped.
-debs() {
+debs_of() {
     need mmdebstrap
     need_root
     mkdir -p "$PARTS/debs/$1-$2/partial"
@@ -76,7 +94,7 @@ debs() {
     # release, and mirrors that are behind are so in those two.
     # Unstable's release file can be past its date where the mirror is frozen.
     # shellcheck disable=SC2016 # for the hook
-    CACHE=$PARTS/debs/$1-$2 LISTS=$3 with_lock "debs-$1-$2" unshare --mount mmdebstrap --quiet --mode=root \
+    CACHE=$PARTS/debs/$1-$2 LISTS=$3 with_lock "debs-$1-$2" unshare --mount mmdebstrap --mode=root \
         --variant=custom --format=null --architectures="$2" --skip=check/qemu \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
         --aptopt='APT::Install-Recommends "false"' \
@@ -93,7 +111,7 @@ debs() {
             done' "$1" >&2
 }
 
-# root_dir NAME SUITE PACKAGES: a directory with these packages unpacked, made once; prints its path.
+# root_dir NAME SUITES PACKAGES: a directory with these packages unpacked, made once; prints its path.
 # Unpacked is enough: programs and libraries are in place, no script of a package runs, and it
 # takes a third of the time of an installation.
 root_dir() {
@@ -148,7 +166,7 @@ wrapper() {
 ENGINE_PACKAGES="libc6 dash coreutils mount tini procps pigz xz-utils docker.io containerd runc"
 engine_root() {
     local root
-    root=$(root_dir trixie trixie "$ENGINE_PACKAGES docker-cli docker-buildx docker-registry")
+    root=$(root_dir trixie "trixie forky" "$ENGINE_PACKAGES docker-cli docker-buildx docker-registry")
     if [[ ! -x $PARTS/bin/docker-registry ]]; then
         # The tests' own client configuration: not the credentials and contexts of whoever runs them.
         mkdir -p "$PARTS/docker-config/cli-plugins"
