@@ -7,3 +7,5 @@ pub mod check;
 pub mod cli;
 pub mod image;
 pub mod platform;
+pub mod probe;
+pub mod run;

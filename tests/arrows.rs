@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 /// What each room may import, itself aside.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("cli", &["suite", "check", "run", "host", "build", "image", "binary", "platform"]),
-    ("suite", &["check", "run", "host", "build", "image", "binary", "platform"]),
-    ("check", &["run", "host", "build", "image", "binary", "platform"]),
-    ("run", &["platform"]),
-    ("host", &["platform"]),
-    ("build", &["platform"]),
+    ("cli", &["suite", "check", "run", "host", "build", "image", "binary", "probe", "platform"]),
+    ("suite", &["check", "run", "host", "build", "image", "binary", "probe", "platform"]),
+    ("check", &["run", "host", "build", "image", "binary", "probe", "platform"]),
+    ("host", &["run", "image", "probe", "platform"]),
+    ("build", &["run", "image", "probe", "platform"]),
+    ("run", &["image", "binary", "probe", "platform"]),
+    ("probe", &["platform"]),
     ("image", &["binary", "platform"]),
     ("binary", &["platform"]),
     ("platform", &[]),
