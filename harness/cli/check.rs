@@ -136,7 +136,7 @@ impl Plan {
     ) -> Result<ImageFacts, ExamineError> {
         let source = open_image(location, &self.sources)?;
         let options =
-            examine::Options { selection, limits: self.limits, jobs: self.jobs, cache: self.cache.as_ref(), layers };
+            examine::Options { selection, limits: self.limits, jobs: self.jobs, cache: self.cache.as_ref(), layers, unpack: None };
         examine::examine(source.as_ref(), &options, progress)
     }
 
