@@ -1,7 +1,6 @@
-//! x86-64. System calls: the number in rax, arguments in rdi, rsi, rdx, r10; rcx and r11 are lost.
+//! x86-64. System calls: the number in rax, arguments from rdi, rsi, rdx, r10, the result in rax; rcx and r11 are lost.
 //!
-//! "Intel 64 and IA-32 Architectures Software Developer's Manual", volume 2. No immediate needs more than 32 bits:
-//! writing a 32-bit register zeroes the upper half.
+//! Only what the first processors had (x86-64-v1). Writing the lower half of a register zeroes the upper one.
 
 use super::Code;
 use crate::probe::elf::Instructions;

@@ -37,6 +37,15 @@
 //! `asm/unistd.h`, and their conventions are in syscall(2).
 
 mod amd64;
+mod arm;
+mod arm64;
+mod i386;
+mod loong64;
+mod mips;
+mod mips64;
+mod ppc64;
+mod riscv64;
+mod s390x;
 
 use super::elf::Instructions;
 use crate::platform::Architecture;
@@ -59,6 +68,15 @@ impl Code {
     pub(super) fn of(row: &Architecture) -> Option<&'static Self> {
         Some(match row.name {
             "amd64" => &amd64::CODE,
+            "386" => &i386::CODE,
+            "arm" => &arm::CODE,
+            "arm64" => &arm64::CODE,
+            "ppc64le" | "ppc64" => &ppc64::CODE,
+            "s390x" => &s390x::CODE,
+            "riscv64" => &riscv64::CODE,
+            "loong64" => &loong64::CODE,
+            "mips64le" | "mips64" => &mips64::CODE,
+            "mipsle" | "mips" => &mips::CODE,
             _ => return None,
         })
     }
