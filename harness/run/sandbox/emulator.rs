@@ -151,7 +151,7 @@ impl Emulators {
         if !self.store.join(&name).is_file() {
             let mut bytes = Vec::new();
             File::open(source)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
-            if !probe::mark(&mut bytes) {
+            if !probe::marked(&mut bytes) {
                 return Err(io::Error::other("it is no ELF file"));
             }
             self.put(&name, &bytes)?;

@@ -109,9 +109,8 @@ fn live(prepared: &Prepared, ends: &Ends<'_>) -> Result<(), Failed> {
     process::chdir(&*prepared.store).at(Step::Store)?;
     become_user(prepared)?;
     let handlers = register(prepared)?;
-    let old = enter(prepared)?;
+    enter(prepared)?;
     furnish(prepared)?;
-    drop(old);
     // Nothing of the host's tree is left to see.
     unmount(c".", UnmountFlags::DETACH).at(Step::Pivot)?;
     process::chdir(c"/").at(Step::Pivot)?;
@@ -212,7 +211,7 @@ fn register(prepared: &Prepared) -> Result<OwnedFd, Failed> {
     Ok(directory)
 }
 
-/// Makes the layers the root. The result holds on to what is mounted inside next.
+/// Makes the layers the root, with the host's root still mounted over it, and mounts `/proc` and `/dev`.
 fn enter(prepared: &Prepared) -> Result<(), Failed> {
     let context = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Overlay)?;
     for layer in &prepared.layers {
@@ -464,7 +463,7 @@ fn child_signals() -> rustix::io::Result<OwnedFd> {
 
 /// The process of a command, up to its `execve`.
 fn start(prepared: &Prepared, command: &PreparedCommand, ends: &Ends<'_>) -> ! {
-    let errno = match become_command(prepared, command, ends) {
+    let errno = match become_command(prepared, ends) {
         Ok(()) => execute(command),
         Err(errno) => errno,
     };
@@ -473,7 +472,7 @@ fn start(prepared: &Prepared, command: &PreparedCommand, ends: &Ends<'_>) -> ! {
     unsafe { libc::_exit(127) }
 }
 
-fn become_command(prepared: &Prepared, command: &PreparedCommand, ends: &Ends<'_>) -> rustix::io::Result<()> {
+fn become_command(prepared: &Prepared, ends: &Ends<'_>) -> rustix::io::Result<()> {
     let _ = process::setsid();
     // SAFETY: an empty set on the stack.
     unsafe {
