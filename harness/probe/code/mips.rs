@@ -2,6 +2,7 @@
 //! is 0 unless that is an error, which is a positive number. All but the s registers may be lost.
 //!
 //! Only what MIPS II had and MIPS32 Release 6 still has. The instruction after a branch is carried out before it.
+//! The probe counts the NUL too, where `\n` goes.
 
 use super::Code;
 use crate::probe::elf::Instructions;

@@ -1,6 +1,6 @@
 //! RISC-V, 64 bits. System calls: the number in a7, arguments from a0, a1, a2, a3, the result in a0.
 //!
-//! Only the base instructions (RV64I), none of them compressed. `len` counts the NUL too, where `\n` goes.
+//! Only the base instructions (RV64I), none of them compressed. The probe counts the NUL too, where `\n` goes.
 
 use super::Code;
 use crate::probe::elf::Instructions;

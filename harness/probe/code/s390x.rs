@@ -1,7 +1,7 @@
 //! z/Architecture. System calls: the number in the instruction `svc`, or in r1 above 255, arguments from r2, r3, r4, r5,
 //! the result in r2.
 //!
-//! Only what the first machine had (z900).
+//! Only what the first machine had (z900). The probe counts the NUL too, where `\n` goes.
 
 use super::Code;
 use crate::probe::elf::Instructions;
