@@ -203,8 +203,8 @@ fn remove_unheld(path: &Path) {
     }
 }
 
-/// Removes a directory of the store, as far as that can be done.
-fn remove(path: &Path) {
+/// Removes a directory of the store, or the store itself, as far as that can be done; never through a link.
+pub fn remove(path: &Path) {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
     // First its name goes, so that nobody takes half of it for the whole.
     let aside = parent.join(format!(".removing-{}-{}", std::process::id(), name.to_string_lossy()));
