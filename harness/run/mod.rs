@@ -6,6 +6,7 @@
 //! ([`Limits`]): no network, a read-only root with a small `/tmp`, no capabilities, no new privileges.
 
 pub mod cleanup;
+pub mod docker;
 
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
