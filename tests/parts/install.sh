@@ -14,6 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/parts.bash"
 TEST_TOOLS=(
     mmdebstrap:mmdebstrap skopeo:skopeo umoci:umoci zstd:zstd xz:xz-utils pigz:pigz curl:curl ip:iproute2
     unshare:util-linux flock:util-linux ps:procps python3:python3 dpkg-deb:dpkg tar:tar newuidmap:uidmap
+    qemu-aarch64-static:qemu-user-static
 )
 LINT_TOOLS=(shellcheck:shellcheck)
 BENCH_TOOLS=(file:file)

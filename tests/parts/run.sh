@@ -8,6 +8,7 @@
 #   MPCHECK_REGISTRY, MPCHECK_REGISTRY_BASIC            registries, 127.0.0.1:PORT; the second asks for mpcheck/secret
 #   MPCHECK_IMAGES                                      the directory of real images, OCI layouts
 #   MPCHECK_PARTS                                       where the parts lie: bin/docker and the rest
+#   MPCHECK_QEMU                                        the directory of Debian's emulators, qemu-NAME-static
 #   DOCKER_HOST                                         the classic engine, where testcontainers starts its containers
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=parts.bash
@@ -27,7 +28,9 @@ MPCHECK_REGISTRY=$("$here/registry.sh" start)
 MPCHECK_REGISTRY_BASIC=$("$here/registry.sh" start basic --auth basic)
 MPCHECK_IMAGES=$PARTS/images
 MPCHECK_PARTS=$PARTS
+qemu=$(command -v qemu-aarch64-static) || die "no emulators: run $here/install.sh test"
+MPCHECK_QEMU=$(dirname "$qemu")
 DOCKER_HOST=$MPCHECK_ENGINE_CLASSIC
-export MPCHECK_PARTS DOCKER_HOST
+export MPCHECK_PARTS MPCHECK_QEMU DOCKER_HOST
 export MPCHECK_ENGINE_CLASSIC MPCHECK_ENGINE_CONTAINERD MPCHECK_REGISTRY MPCHECK_REGISTRY_BASIC MPCHECK_IMAGES
 "$@"

@@ -14,5 +14,6 @@ mod container;
 mod engine;
 mod images;
 mod parts;
+mod probe;
 mod serve;
 mod sources;
