@@ -14,6 +14,7 @@ mod container;
 mod engine;
 mod images;
 mod parts;
+mod run_docker;
 mod probe;
 mod serve;
 mod sources;
