@@ -52,7 +52,8 @@ impl Given {
         let location = Location::parse(&format!("oci:{}", directory.path().display())).unwrap();
         let source = open_image(&location, &SourceOptions::default()).unwrap();
         let selection = Selection::all();
-        let options = Options { selection: &selection, limits: self.limits, jobs: 2, cache: None, layers: true, unpack: None };
+        let options =
+            Options { selection: &selection, limits: self.limits, jobs: 2, cache: None, layers: true, unpack: None };
         let facts = examine::examine(source.as_ref(), &options, &Silent).unwrap();
         check::image(&facts, "image", &self.requirements)
     }

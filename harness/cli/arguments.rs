@@ -195,7 +195,8 @@ fn words(text: &str) -> Result<Words, String> {
 
 fn timeout(text: &str) -> Result<std::time::Duration, String> {
     let long = std::time::Duration::from_secs(24 * 60 * 60);
-    let time = humantime::parse_duration(text).map_err(|_| "it is a number and a unit, such as 30s or 2m".to_owned())?;
+    let time =
+        humantime::parse_duration(text).map_err(|_| "it is a number and a unit, such as 30s or 2m".to_owned())?;
     if time.is_zero() || time > long { Err("it is between 1ms and 1day".to_owned()) } else { Ok(time) }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
     plan.announce(arguments, color);
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
     let baseline = plan.baseline()?;
-    let running = Running::new(arguments, plan.cache.as_ref().map(|cache| cache.directory().to_owned()), &plan.sources)?;
+    let running =
+        Running::new(arguments, plan.cache.as_ref().map(|cache| cache.directory().to_owned()), &plan.sources)?;
     let mut parts = Parts::default();
     for (reference, location) in &plan.images {
         let requirements = Requirements {
@@ -252,14 +253,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(
-        &mut self,
-        facts: &ImageFacts,
-        runs: &Runs,
-        reference: &str,
-        requirements: &Requirements,
-        verbose: bool,
-    ) {
+    fn add(&mut self, facts: &ImageFacts, runs: &Runs, reference: &str, requirements: &Requirements, verbose: bool) {
         let begun = Instant::now();
         let checked = check::image(facts, reference, requirements, runs);
         let took = begun.elapsed();

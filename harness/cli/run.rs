@@ -3,13 +3,13 @@
 use super::arguments::{CheckArguments, EntrypointWith, Processor, Run};
 use super::failure::Failure;
 use crate::check::run::{Attempt, Expectation, Smoke, SmokeKind, Wish, attempt};
+use crate::image::ImageFacts;
 use crate::image::examine::{self, Unpack};
 use crate::image::layer::Limits;
 use crate::image::observe::Silent;
 use crate::image::reference::Location;
-use crate::image::source::{Source, SourceOptions, open_image};
+use crate::image::source::{EngineOptions, Source, SourceOptions, open_image};
 use crate::image::store::MAX_STORE_BYTES;
-use crate::image::ImageFacts;
 use crate::platform::{Platform, Selection};
 use crate::run::choose::{How, Runners};
 use crate::run::cleanup::Guard;
@@ -72,8 +72,7 @@ impl Running {
         } else {
             Err(not_asked())
         };
-        let docker =
-            if matches!(how, How::Auto | How::Docker) { Ok(Docker::new(sources)) } else { Err(not_asked()) };
+        let docker = if matches!(how, How::Auto | How::Docker) { Ok(docker(sources)) } else { Err(not_asked()) };
         let cpu = match given.cpu {
             Processor::Max => Cpu::Max,
             Processor::Baseline => Cpu::Baseline,
@@ -147,12 +146,17 @@ impl Drop for Running {
     }
 }
 
+fn docker(sources: &SourceOptions) -> Docker {
+    let engine = EngineOptions {
+        host: sources.engine.clone(),
+        environment: sources.environment.clone(),
+        temporary: sources.temporary.clone(),
+    };
+    Docker::new(engine, sources.registry.credentials.clone())
+}
+
 /// The sandbox, with its store in the cache or in a directory that goes when this program does.
-fn sandbox(
-    cache: Option<PathBuf>,
-    prefer_fetched: bool,
-    temporary: &mut Option<Guard>,
-) -> Result<Sandbox, NotReady> {
+fn sandbox(cache: Option<PathBuf>, prefer_fetched: bool, temporary: &mut Option<Guard>) -> Result<Sandbox, NotReady> {
     let failed = |directory: &std::path::Path, error: std::io::Error| {
         NotReady::new(
             format!("the directory {} for unpacked layers cannot be made: {error}", directory.display()),
@@ -163,7 +167,8 @@ fn sandbox(
         Some(cache) => cache.join("sandbox"),
         None => {
             let parent = std::env::temp_dir();
-            let made = tempfile::Builder::new().prefix("mpcheck-").tempdir_in(&parent).map_err(|e| failed(&parent, e))?;
+            let made =
+                tempfile::Builder::new().prefix("mpcheck-").tempdir_in(&parent).map_err(|e| failed(&parent, e))?;
             let path = made.keep();
             *temporary = Some(Guard::new({
                 let path = path.clone();
@@ -181,9 +186,8 @@ fn sandbox(
 /// Takes the emulators for this host out of an image; its digests are verified like those of any other.
 fn fetch_emulators(sandbox: &Sandbox, image: &str, sources: &SourceOptions) -> Result<(), Failure> {
     let failed = |why: String| Failure::unexamined(format!("--emulators {image}: {why}"));
-    let location = Location::parse(image).map_err(|error| {
-        Failure::usage(format!("--emulators: {error}")).hint(error.hint())
-    })?;
+    let location =
+        Location::parse(image).map_err(|error| Failure::usage(format!("--emulators: {error}")).hint(error.hint()))?;
     let source = open_image(&location, sources).map_err(|error| failed(error.to_string()))?;
     let host = Platform::host();
     let selection = Selection::parse([host.to_string().as_str()]).map_err(|error| failed(error.to_string()))?;

@@ -7,6 +7,7 @@
 
 pub mod choose;
 pub mod cleanup;
+pub mod docker;
 pub mod sandbox;
 
 use crate::image::PlatformFacts;

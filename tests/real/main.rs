@@ -15,5 +15,6 @@ mod engine;
 mod images;
 mod parts;
 mod probe;
+mod run_docker;
 mod serve;
 mod sources;

@@ -123,8 +123,12 @@ pub fn attempt(
         Ok(choice) => choice,
         Err(not_ready) => return Attempt::NotRun(not_ready),
     };
-    let done = |runner: &'static str, why: String, ran| {
-        Attempt::Ran { runner, why, ran, smokes: smokes.clone(), cpu: runners.cpu }
+    let done = |runner: &'static str, why: String, ran| Attempt::Ran {
+        runner,
+        why,
+        ran,
+        smokes: smokes.clone(),
+        cpu: runners.cpu,
     };
     match choice.runner.run(&task) {
         Ok(ran) => done(choice.runner.name(), choice.why, ran),

@@ -69,7 +69,8 @@ impl Judge<'_> {
 
     /// The platform that the runner started must be the one that was asked for.
     fn started(&mut self) {
-        let Some(started) = self.ran.started.as_ref().filter(|started| !started.same_as(&self.platform.platform)) else {
+        let Some(started) = self.ran.started.as_ref().filter(|started| !started.same_as(&self.platform.platform))
+        else {
             return;
         };
         let message = format!("the engine started {started} where {} was asked for", self.platform.platform);
@@ -169,7 +170,9 @@ impl Judge<'_> {
     fn signal(&mut self, signal: i32, words: &str, ended: &Ended) {
         match signal {
             SIGILL => self.illegal_instruction(words, ended),
-            SIGSEGV | SIGABRT | SIGBUS | SIGTRAP if self.ran.emulator.is_some() && !blames_the_program(&ended.stderr) => {
+            SIGSEGV | SIGABRT | SIGBUS | SIGTRAP
+                if self.ran.emulator.is_some() && !blames_the_program(&ended.stderr) =>
+            {
                 self.emulator_crashed(words, signal, ended);
             }
             _ => self.failed(words, &format!("it was ended by {}", signal_name(signal)), ended),
@@ -218,7 +221,8 @@ impl Judge<'_> {
                 // bash, dash and busybox say it in these words.
                 126 | 127 | 2 if text.contains("xec format error") => {
                     let hint = "what it starts is for another architecture, or is no program: see the group binary";
-                    let draft = self.draft(&rule::EXEC_FORMAT_ERROR, format!("`{words}` met an exec format error"), hint);
+                    let draft =
+                        self.draft(&rule::EXEC_FORMAT_ERROR, format!("`{words}` met an exec format error"), hint);
                     self.push(draft.observed(tail(ended)));
                 }
                 _ => self.failed(words, &format!("it exited with {code} instead of {}", smoke.expect.code), ended),

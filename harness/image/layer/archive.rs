@@ -25,11 +25,7 @@ const BLOCK: u64 = 512;
 ///
 /// # Errors
 /// [`Fault::Corrupt`] where the archive is broken, [`Fault::TooLarge`] beyond a limit.
-pub(super) fn walk(
-    reader: impl Read,
-    limits: &Limits,
-    unpacking: Option<&mut Unpacking>,
-) -> Result<Vec<Entry>, Fault> {
+pub(super) fn walk(reader: impl Read, limits: &Limits, unpacking: Option<&mut Unpacking>) -> Result<Vec<Entry>, Fault> {
     let allowance = Allowance::default();
     let mut archive = tar::Archive::new(Guard::new(reader, allowance.clone()));
     let mut walk = Walk {

@@ -82,11 +82,7 @@ fn blob_fault(descriptor: &Descriptor, digest: Digest, bytes: u64) -> Option<Fau
     }
 }
 
-fn unpack(
-    compressed: impl Read,
-    limits: &Limits,
-    unpacking: Option<&mut Unpacking>,
-) -> Result<LayerFacts, Fault> {
+fn unpack(compressed: impl Read, limits: &Limits, unpacking: Option<&mut Unpacking>) -> Result<LayerFacts, Fault> {
     let corrupt = |e: &io::Error| Fault::Corrupt(e.to_string().escape_debug().to_string());
     let decompressed = decompress::reader(compressed).map_err(|e| corrupt(&e))?;
     let bounded = decompressed.take(limits.bytes.saturating_add(1));

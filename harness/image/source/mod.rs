@@ -9,7 +9,7 @@ mod archive;
 mod archive_file;
 mod directory;
 mod docker_archive;
-mod engine;
+pub(crate) mod engine;
 mod files;
 mod layout;
 mod open;

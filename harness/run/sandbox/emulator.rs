@@ -84,7 +84,10 @@ impl Emulators {
     /// The refuser for the host's own processor, see [`crate::probe::refuser`].
     pub(super) fn refuser(&self, host: &Architecture) -> Result<String, NotReady> {
         let refuser = probe::refuser(host).ok_or_else(|| {
-            NotReady::new(format!("on {} mpcheck cannot refuse the host's own programs", host.name), "use `--run docker`")
+            NotReady::new(
+                format!("on {} mpcheck cannot refuse the host's own programs", host.name),
+                "use `--run docker`",
+            )
         })?;
         let name = format!("{COPIES}/refuser-{}-{:016x}", host.name, xxhash_rust::xxh3::xxh3_64(&refuser));
         self.put(&name, &refuser)
@@ -106,7 +109,9 @@ impl Emulators {
             }
         }
         Err(match dynamic {
-            Some(path) => format!("{} is dynamically linked, and would not find its loader in a container", path.display()),
+            Some(path) => {
+                format!("{} is dynamically linked, and would not find its loader in a container", path.display())
+            }
             None => format!("there is no emulator qemu-{name} on this host"),
         })
     }
@@ -145,7 +150,8 @@ impl Emulators {
     /// A marked copy; made once for each state of the file.
     fn copy(&self, source: &Path) -> io::Result<String> {
         let meta = fs::metadata(source)?;
-        let state = format!("{}\n{}\n{}\n{}\n{}", source.display(), meta.dev(), meta.ino(), meta.size(), meta.mtime_nsec());
+        let state =
+            format!("{}\n{}\n{}\n{}\n{}", source.display(), meta.dev(), meta.ino(), meta.size(), meta.mtime_nsec());
         let name = source.file_name().unwrap_or_default().to_string_lossy();
         let name = format!("{COPIES}/{name}-{:016x}", xxhash_rust::xxh3::xxh3_64(state.as_bytes()));
         if !self.store.join(&name).is_file() {
@@ -210,7 +216,12 @@ mod tests {
 
     /// Emulators that look only into this directory.
     fn only(store: &Path, directory: &Path) -> Emulators {
-        Emulators { store: store.to_owned(), owner: None, directories: vec![directory.to_owned()], prefer_fetched: false }
+        Emulators {
+            store: store.to_owned(),
+            owner: None,
+            directories: vec![directory.to_owned()],
+            prefer_fetched: false,
+        }
     }
 
     #[test]

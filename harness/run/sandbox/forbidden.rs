@@ -34,7 +34,10 @@ fn namespaces(errno: Errno) -> NotReady {
     let (why, hint) = if is("/proc/sys/user/max_user_namespaces", "0") {
         ("by user.max_user_namespaces = 0", "`sysctl -w user.max_user_namespaces=15000` as root allows them")
     } else if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        ("by kernel.unprivileged_userns_clone = 0", "`sysctl -w kernel.unprivileged_userns_clone=1` as root allows them")
+        (
+            "by kernel.unprivileged_userns_clone = 0",
+            "`sysctl -w kernel.unprivileged_userns_clone=1` as root allows them",
+        )
     } else if is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
         (
             "by AppArmor (kernel.apparmor_restrict_unprivileged_userns = 1)",

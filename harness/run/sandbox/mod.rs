@@ -101,8 +101,7 @@ impl Sandbox {
                 std::os::unix::fs::chown(store.directory().join(skeleton), Some(user), Some(group))?;
             }
         }
-        let emulators =
-            Emulators::new(store.directory(), owner, std::env::var_os("PATH").as_deref(), prefer_fetched);
+        let emulators = Emulators::new(store.directory(), owner, std::env::var_os("PATH").as_deref(), prefer_fetched);
         Ok(Self { store, emulators, host: Host { user, group }, tried: Mutex::default() })
     }
 
@@ -309,8 +308,7 @@ impl Runner for Sandbox {
             directory => c_string(format!("/{}", directory.trim_start_matches('/')).as_bytes())?,
         };
         let program = platform.row().and_then(probe::probe).unwrap_or_default();
-        let prepared =
-            self.prepared(&layers, &user, ready.handlers, program, directory, commands, task.limits)?;
+        let prepared = self.prepared(&layers, &user, ready.handlers, program, directory, commands, task.limits)?;
         let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
         let broken = |broken| forbidden::why(&broken);
         let probed = running.run(0, PROBE_TIMEOUT, &task.limits).map_err(broken)?;
@@ -340,7 +338,10 @@ fn machine(probed: &Ended, platform: &Platform, emulator: Option<&Emulator>) -> 
     let with = emulator.map_or_else(String::new, |emulator| format!(" under {}", emulator.origin));
     let told = String::from_utf8_lossy(&probed.stdout.bytes).into_owned();
     let failed = |what: String| {
-        NotReady::new(format!("the probe for {platform} {what}{with}"), "`mpcheck host` would say more; try another emulator")
+        NotReady::new(
+            format!("the probe for {platform} {what}{with}"),
+            "`mpcheck host` would say more; try another emulator",
+        )
     };
     match &probed.exit {
         Exit::Code(probe::PROBE_EXIT) => {

@@ -200,8 +200,7 @@ fn become_user(prepared: &Prepared) -> Result<(), Failed> {
 fn register(prepared: &Prepared) -> Result<OwnedFd, Failed> {
     let context = fsopen(c"binfmt_misc", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::BinfmtMisc)?;
     fsconfig_create(&context).at(Step::BinfmtMisc)?;
-    let directory =
-        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).at(Step::BinfmtMisc)?;
+    let directory = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).at(Step::BinfmtMisc)?;
     for line in &prepared.handlers {
         let register =
             fs::openat(&directory, c"register", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).at(Step::Handler)?;
@@ -219,9 +218,8 @@ fn enter(prepared: &Prepared) -> Result<(), Failed> {
     }
     fsconfig_set_flag(&context, c"userxattr").at(Step::Overlay)?;
     fsconfig_create(&context).at(Step::Overlay)?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
-        | MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let attributes =
+        MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     let root = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::Overlay)?;
     // These are the host's; taken before it is left.
     let devices = Devices::open()?;
@@ -242,9 +240,8 @@ fn attach(mount: BorrowedFd<'_>, place: &CStr, step: Step) -> Result<(), Failed>
 
 /// A fresh `/proc`; where the host forbids one (its own is masked, as in a container), the host's.
 fn proc() -> Result<OwnedFd, Failed> {
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let attributes =
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let fresh = || {
         let context = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
         fsconfig_create(&context)?;

@@ -120,7 +120,8 @@ impl Running {
     /// When the sandbox itself came to its end.
     pub(super) fn run(&self, index: usize, timeout: Duration, limits: &Limits) -> Result<Ended, Broken> {
         let begun = Instant::now();
-        let mut watch = Watch { limits, stdout: Output::default(), stderr: Output::default(), killed: None, not_started: None };
+        let mut watch =
+            Watch { limits, stdout: Output::default(), stderr: Output::default(), killed: None, not_started: None };
         self.order(u32::try_from(index).map_err(|_| Broken::Gone)?).map_err(|_| Broken::Gone)?;
         let status = loop {
             let until = match &watch.killed {

@@ -45,7 +45,8 @@ pub(super) fn find(user: &str, passwd: &str, group: &str) -> Result<User, String
                 .ok_or_else(|| format!("the image's group `{}` is not in its /etc/group", shown(name)))?
         }
     };
-    let home = entry.and_then(|fields| fields.get(5).map(|home| (*home).to_owned())).filter(|home| home.starts_with('/'));
+    let home =
+        entry.and_then(|fields| fields.get(5).map(|home| (*home).to_owned())).filter(|home| home.starts_with('/'));
     Ok(User { user: number, group, home: home.unwrap_or_else(|| "/".to_owned()) })
 }
 
@@ -58,7 +59,8 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/srv/app:/bin/sh\nbroken\nodd:x:7:8::relative:/bin/sh\n";
+    const PASSWD: &str =
+        "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/srv/app:/bin/sh\nbroken\nodd:x:7:8::relative:/bin/sh\n";
     const GROUP: &str = "root:x:0:\nstaff:x:50:app\n";
 
     #[rstest]
@@ -74,7 +76,10 @@ mod tests {
     #[case(":50", (0, 50, "/root"))]
     #[case("odd", (7, 8, "/"))]
     fn users_are_found(#[case] user: &str, #[case] wanted: (u32, u32, &str)) {
-        let (user, group, home) = { let user = find(user, PASSWD, GROUP).unwrap(); (user.user, user.group, user.home) };
+        let (user, group, home) = {
+            let user = find(user, PASSWD, GROUP).unwrap();
+            (user.user, user.group, user.home)
+        };
         assert_eq!((user, group, home.as_str()), wanted);
     }
 

@@ -62,7 +62,7 @@ impl EngineEnvironment {
 
 /// Where an engine listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Endpoint {
+pub(crate) enum Endpoint {
     /// A socket in the file system.
     Unix(PathBuf),
     /// HOST:PORT, with the directory of `ca.pem`, `cert.pem` and `key.pem` where it speaks TLS.

@@ -17,15 +17,22 @@ use std::time::Duration;
 /// How long an engine may be silent in the middle of an export.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// What to do where no engine answers that has the image.
+const WITHOUT_ENGINE: &str = "leave `docker-daemon:` away to read the image from its registry";
+
 /// How long a question that only improves a message may take.
 const BRIEF: Duration = Duration::from_secs(2);
 
 /// An engine that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Engine {
-    endpoint: Endpoint,
+pub(crate) struct Engine {
+    pub(crate) endpoint: Endpoint,
     version: String,
-    pub(super) store: Store,
+    pub(crate) store: Store,
+    /// The operating system of its containers, as `GOOS`; empty where it does not say.
+    pub(crate) os: String,
+    /// The architecture of its host, as `GOARCH`; empty where it does not say.
+    pub(crate) architecture: String,
 }
 
 impl fmt::Display for Engine {
@@ -44,14 +51,8 @@ pub(super) struct Export {
 /// Finds the engine and writes its export of the image to a temporary file.
 pub(super) fn export(image: &EngineImage, options: &EngineOptions) -> Result<Export, SourceError> {
     let endpoints = resolve(options.host.as_deref(), &options.environment)?;
-    let endpoint = reach(&endpoints)?.clone();
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| SourceError::Invalid {
-            what: "this process".to_owned(),
-            why: format!("it cannot wait for a connection: {e}"),
-            hint: "look at its limits: `ulimit -a`".to_owned(),
-        })?;
-    runtime.block_on(async {
+    let endpoint = reach(&endpoints, WITHOUT_ENGINE)?.clone();
+    runtime()?.block_on(async {
         let docker = client(&endpoint).map_err(|e| silent(&endpoint, &e))?;
         let engine = describe(&docker, endpoint.clone()).await.map_err(|e| silent(&endpoint, &e))?;
         let file = spool(&docker, &engine, image, options).await?;
@@ -59,13 +60,31 @@ pub(super) fn export(image: &EngineImage, options: &EngineOptions) -> Result<Exp
     })
 }
 
+/// The engine that the options name, asked what it is.
+pub(crate) fn find(options: &EngineOptions, otherwise: &str) -> Result<Engine, SourceError> {
+    let endpoints = resolve(options.host.as_deref(), &options.environment)?;
+    let endpoint = reach(&endpoints, otherwise)?.clone();
+    runtime()?.block_on(async {
+        let docker = client(&endpoint).map_err(|e| silent(&endpoint, &e))?;
+        describe(&docker, endpoint.clone()).await.map_err(|e| silent(&endpoint, &e))
+    })
+}
+
+/// What waits for an engine's answers on the caller's own thread.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, SourceError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| SourceError::Invalid {
+        what: "this process".to_owned(),
+        why: format!("it cannot wait for a connection: {e}"),
+        hint: "look at its limits: `ulimit -a`".to_owned(),
+    })
+}
+
 /// Whether an engine is there and knows the image.
 pub(super) fn holds(image: &EngineImage, options: &EngineOptions) -> bool {
     let asked = || -> Option<bool> {
         let endpoints = resolve(options.host.as_deref(), &options.environment).ok()?;
-        let endpoint = reach(&endpoints).ok()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        runtime.block_on(async {
+        let endpoint = reach(&endpoints, WITHOUT_ENGINE).ok()?;
+        runtime().ok()?.block_on(async {
             let docker = client(endpoint).ok()?;
             let name = image.to_string();
             let inspected = docker.inspect_image(&name);
@@ -92,7 +111,7 @@ fn silent(endpoint: &Endpoint, error: &Error) -> SourceError {
 }
 
 /// An error with its causes: the outermost alone says only that something failed.
-fn chain(error: &Error) -> String {
+pub(crate) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -116,7 +135,13 @@ async fn describe(docker: &Docker, endpoint: Endpoint) -> Result<Engine, Error> 
         let containerd = status.iter().flatten().any(|value| value.starts_with("io.containerd.snapshotter"));
         if containerd { Store::Containerd } else { Store::Classic }
     };
-    Ok(Engine { endpoint, version: shown(&version.version.unwrap_or_else(|| "of unknown version".to_owned())), store })
+    Ok(Engine {
+        endpoint,
+        version: shown(&version.version.unwrap_or_else(|| "of unknown version".to_owned())),
+        store,
+        os: version.os.unwrap_or_default(),
+        architecture: version.arch.unwrap_or_default(),
+    })
 }
 
 /// What the engine knows the image by. Of a tag and a digest the digest wins,
@@ -226,7 +251,13 @@ mod tests {
     const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     fn engine() -> Engine {
-        Engine { endpoint: Endpoint::Unix("/run/docker.sock".into()), version: "26.1.5".into(), store: Store::Classic }
+        Engine {
+            endpoint: Endpoint::Unix("/run/docker.sock".into()),
+            version: "26.1.5".into(),
+            store: Store::Classic,
+            os: "linux".into(),
+            architecture: "amd64".into(),
+        }
     }
 
     #[rstest]

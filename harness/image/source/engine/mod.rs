@@ -7,14 +7,17 @@ mod endpoint;
 mod export;
 mod reach;
 
+pub(crate) use endpoint::Endpoint;
 pub use endpoint::EngineEnvironment;
+pub(crate) use export::{Engine, chain, find, runtime};
+pub(crate) use reach::client;
 
 use super::archive::{Holder, open_file};
 use super::layout::Place;
 use super::{Root, Source, SourceError};
 use crate::image::descriptor::Descriptor;
 use crate::image::reference::{ArchiveForm, EngineImage};
-use export::{Engine, Export};
+use export::Export;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::OnceLock;

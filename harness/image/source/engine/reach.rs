@@ -14,8 +14,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long an engine may take for the start of an answer, in seconds: an export begins with work.
 const ANSWER_SECONDS: u64 = 300;
 
-/// The first endpoint that accepts a connection.
-pub(super) fn reach(endpoints: &Endpoints) -> Result<&Endpoint, SourceError> {
+/// The first endpoint that accepts a connection; `otherwise` is what can be done without an engine.
+pub(super) fn reach<'a>(endpoints: &'a Endpoints, otherwise: &str) -> Result<&'a Endpoint, SourceError> {
     let mut failures = Vec::new();
     for endpoint in &endpoints.candidates {
         match try_connect(endpoint) {
@@ -39,7 +39,7 @@ pub(super) fn reach(endpoints: &Endpoints) -> Result<&Endpoint, SourceError> {
     Err(SourceError::Unreachable {
         what,
         why: reason(error),
-        hint: hint(endpoint, error, endpoints.named_by.as_deref()),
+        hint: hint(endpoint, error, endpoints.named_by.as_deref(), otherwise),
     })
 }
 
@@ -68,9 +68,9 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-fn hint(endpoint: &Endpoint, error: &io::Error, named_by: Option<&str>) -> String {
+fn hint(endpoint: &Endpoint, error: &io::Error, named_by: Option<&str>, otherwise: &str) -> String {
     let local = matches!(endpoint, Endpoint::Unix(_));
-    let other = "or leave `docker-daemon:` away to read the image from its registry";
+    let other = format!("or {otherwise}");
     match error.kind() {
         ErrorKind::PermissionDenied => format!(
             "join the socket's group (`sudo usermod -aG docker $USER`, then log in again) or run as its owner; {other}"
@@ -84,7 +84,7 @@ fn hint(endpoint: &Endpoint, error: &io::Error, named_by: Option<&str>) -> Strin
 }
 
 /// A client for an endpoint. Requests carry no API version, so the engine answers in its own.
-pub(super) fn client(endpoint: &Endpoint) -> Result<Docker, bollard::errors::Error> {
+pub(crate) fn client(endpoint: &Endpoint) -> Result<Docker, bollard::errors::Error> {
     match endpoint {
         Endpoint::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), ANSWER_SECONDS, API_DEFAULT_VERSION),
         Endpoint::Tcp { address, tls: None } => Docker::connect_with_http(address, ANSWER_SECONDS, API_DEFAULT_VERSION),
@@ -111,6 +111,8 @@ mod tests {
     use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
 
+    const OTHERWISE: &str = "do without";
+
     fn endpoints(paths: &[PathBuf], named_by: Option<&str>) -> Endpoints {
         let candidates = paths.iter().cloned().map(Endpoint::Unix).collect();
         Endpoints { candidates, named_by: named_by.map(str::to_owned) }
@@ -128,13 +130,13 @@ mod tests {
     #[test]
     fn the_first_that_accepts_is_taken() {
         let (_dir, _listener, [live, dead, none]) = sockets();
-        assert_eq!(reach(&endpoints(&[none, dead, live.clone()], None)).unwrap(), &Endpoint::Unix(live));
+        assert_eq!(reach(&endpoints(&[none, dead, live.clone()], None), OTHERWISE).unwrap(), &Endpoint::Unix(live));
     }
 
     #[test]
     fn a_socket_that_nobody_listens_on_says_more_than_one_that_is_not_there() {
         let (_dir, _listener, [_, dead, none]) = sockets();
-        let error = reach(&endpoints(&[none, dead.clone()], None)).unwrap_err();
+        let error = reach(&endpoints(&[none, dead.clone()], None), OTHERWISE).unwrap_err();
         let place = format!("the Docker engine at unix://{}", dead.display());
         assert_eq!(
             error.to_string(),
@@ -146,7 +148,7 @@ mod tests {
     #[test]
     fn a_named_socket_that_is_not_there_is_told_with_who_named_it() {
         let (_dir, _listener, [_, _, none]) = sockets();
-        let error = reach(&endpoints(&[none], Some("DOCKER_HOST"))).unwrap_err();
+        let error = reach(&endpoints(&[none], Some("DOCKER_HOST")), OTHERWISE).unwrap_err();
         assert!(
             error.to_string().ends_with("none (DOCKER_HOST) could not be reached: there is no such socket"),
             "{error}"
@@ -161,7 +163,11 @@ mod tests {
     fn each_reason_has_its_own_next_step(#[case] kind: ErrorKind, #[case] why: &str, #[case] step: &str) {
         let error = io::Error::from(kind);
         assert!(reason(&error).contains(why));
-        assert!(hint(&Endpoint::Unix("/x".into()), &error, None).contains(step));
+        let said = hint(&Endpoint::Unix("/x".into()), &error, None, OTHERWISE);
+        assert!(
+            said.contains(step) && said.ends_with(", or do without") || said.ends_with("; or do without"),
+            "{said}"
+        );
     }
 
     #[test]
@@ -170,7 +176,7 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         drop(listener);
         let endpoints = Endpoints { candidates: vec![Endpoint::Tcp { address, tls: None }], named_by: None };
-        let error = reach(&endpoints).unwrap_err();
+        let error = reach(&endpoints, OTHERWISE).unwrap_err();
         assert!(error.to_string().contains("refused"), "{error}");
         assert!(error.hint().unwrap().contains("listens on TCP"));
     }

@@ -84,7 +84,7 @@ enum Style {
 
 /// What proves who asks.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Credentials {
+pub(crate) enum Credentials {
     /// A name and a password.
     Basic { username: String, password: String },
     /// A refresh token, to be exchanged for an access token.
@@ -112,11 +112,11 @@ impl Credentials {
 
 /// What a search for credentials brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Lookup {
+pub(crate) struct Lookup {
     /// The credentials, and where they are from.
-    pub(super) found: Option<(Credentials, String)>,
+    pub(crate) found: Option<(Credentials, String)>,
     /// Files and helpers that could not be asked, each in a sentence.
-    pub(super) problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -148,7 +148,7 @@ impl fmt::Debug for Entry {
 /// In each file a helper of the registry's own comes before the general one, and both before what the file itself
 /// holds (Docker CLI, `cli/config/configfile`); the first file that has credentials ends the search. What cannot be
 /// read is noted and passed over: most images need no credentials.
-pub(super) fn look_up(environment: &CredentialEnvironment, registry: &str, repository: &str) -> Lookup {
+pub(crate) fn look_up(environment: &CredentialEnvironment, registry: &str, repository: &str) -> Lookup {
     let mut lookup = Lookup::default();
     for (style, path) in environment.files() {
         let shown = shorten(&path.display().to_string(), 300);

@@ -18,6 +18,7 @@ mod transport;
 
 pub use address::is_loopback;
 pub use credentials::CredentialEnvironment;
+pub(crate) use credentials::{Credentials, look_up};
 pub use retry::{RetryPolicy, Sleeper};
 pub use transport::check_ca_file;
 

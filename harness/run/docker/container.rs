@@ -1,0 +1,218 @@
+//! The container of a run: it waits and does nothing, and commands are started in it.
+
+use super::leftovers::{Thing, remove};
+use super::{Run, archive, cut};
+use crate::image::document::Config;
+use crate::platform::Architecture;
+use crate::probe;
+use crate::run::{Command, Cpu, Limits, NotReady};
+use bollard::Docker;
+use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::errors::Error;
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions,
+    ResourcesUlimits,
+};
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
+    UploadToContainerOptionsBuilder,
+};
+use futures_util::{Stream, StreamExt};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::Pin;
+use std::time::Duration;
+
+/// Where the probe lies.
+pub(super) const PROBE: &str = "/.mpcheck/probe";
+const WAITER: &str = "/.mpcheck/wait";
+const DIRECTORY: &str = ".mpcheck";
+/// By this label what is left behind is found: `docker ps --all --filter label=mpcheck`.
+const LABEL: &str = "mpcheck";
+/// How long the container outlives its commands' timeouts: starting and asking take time too.
+const SLACK: Duration = Duration::from_secs(300);
+/// The most volumes that an image may declare.
+const MAX_VOLUMES: usize = 64;
+/// How long the last words of a container that ended are waited for.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How many bytes of them are read.
+const MAX_LAST_WORDS: usize = 4096;
+/// How often, and in which distance, the engine is asked whether the memory ran out: it learns of it on its own way.
+const MEMORY_LOOKS: (u32, Duration) = (10, Duration::from_millis(50));
+
+type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
+
+/// A container that runs.
+pub(super) struct Container {
+    pub(super) name: String,
+    /// What its own process writes. Its input is kept too, since an engine takes a closed one for the end.
+    attached: AttachContainerResults,
+}
+
+impl Run<'_> {
+    /// Makes and starts a container of the image that lives long enough for these commands.
+    pub(super) fn start(&self, image: &str, commands: &[Command]) -> Result<Container, NotReady> {
+        let name = format!("mpcheck-run-{}", random());
+        let body = self.body(image)?;
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
+        let thing = Thing::Container(name.clone());
+        self.leftovers.expect(thing.clone());
+        let created = self.ask("asked for a container", self.client.create_container(Some(options), body));
+        // An answer of any kind, but not an interruption, says that nothing is on its way any more.
+        if created.is_ok() || !self.leftovers.is_stopped() {
+            self.leftovers.settled(&thing);
+        }
+        created?;
+        self.give_programs(&name, commands)?;
+        let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
+        let attached = self.ask("attached to a container", self.client.attach_container(&name, Some(options)))?;
+        let started = self.client.start_container(&name, None::<StartContainerOptions>);
+        self.ask("asked to start a container", started)?;
+        Ok(Container { name, attached })
+    }
+
+    /// Kills everything in a container.
+    pub(super) fn discard(&self, container: &Container) {
+        let thing = Thing::Container(container.name.clone());
+        if self.wait(remove(&self.client, &thing, false)).is_ok() {
+            self.leftovers.gone(&thing);
+        }
+    }
+
+    fn give_programs(&self, name: &str, commands: &[Command]) -> Result<(), NotReady> {
+        let life = commands.iter().map(|command| command.timeout).fold(SLACK, Duration::saturating_add);
+        let seconds = u32::try_from(life.as_secs()).unwrap_or(u32::MAX);
+        let waiter = probe::waiter(self.stage.row, seconds)
+            .ok_or_else(|| NotReady::new(format!("there is no waiting program for {}", self.stage.row.name), ""))?;
+        // Nobody in the image is likely to have this number, and no program there can know it.
+        let owner = 60_000 + RandomState::new().build_hasher().finish() % 5_000;
+        let programs = [("wait", waiter.as_slice()), ("probe", &self.stage.probe)];
+        let archive = archive::programs(DIRECTORY, owner, &programs)
+            .map_err(|e| NotReady::new(format!("the probe could not be packed: {e}"), ""))?;
+        let options = UploadToContainerOptionsBuilder::default().path(&format!("/{DIRECTORY}")).build();
+        let upload = self.client.upload_to_container(name, Some(options), bollard::body_full(archive.into()));
+        self.ask("given the probe", upload)
+    }
+
+    fn body(&self, image: &str) -> Result<ContainerCreateBody, NotReady> {
+        let config = self.task.config;
+        let volumes = volumes(config).ok_or_else(|| {
+            NotReady::new(format!("the image declares more than {MAX_VOLUMES} volumes"), "use `--run sandbox`")
+        })?;
+        let environment = match self.task.cpu {
+            Cpu::Max => Vec::new(),
+            Cpu::Baseline => baseline(self.stage.row, self.task.platform.platform.variant()),
+        };
+        Ok(ContainerCreateBody {
+            image: Some(image.to_owned()),
+            entrypoint: Some(vec![WAITER.to_owned()]),
+            cmd: Some(Vec::new()),
+            env: Some(environment),
+            // For the waiter alone: the image's programs cannot end it then, where they are not root's.
+            user: Some("0:0".to_owned()),
+            healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
+            labels: Some(HashMap::from([(LABEL.to_owned(), "1".to_owned())])),
+            host_config: Some(host_config(self.task.limits, volumes)),
+            ..ContainerCreateBody::default()
+        })
+    }
+}
+
+impl Container {
+    /// What its own process wrote, where it ended.
+    pub(super) async fn last_words(&mut self) -> String {
+        let mut text = String::new();
+        let read = read_text(&mut self.attached.output, &mut text);
+        let _ = tokio::time::timeout(LAST_WORDS, read).await;
+        text
+    }
+
+    /// Whether the engine says that its memory ran out. Docker 20.10 does not tell for programs that were started
+    /// in a container later.
+    pub(super) async fn ran_out_of_memory(&self, docker: &Docker) -> bool {
+        let (looks, pause) = MEMORY_LOOKS;
+        for _ in 0..looks {
+            let seen = docker.inspect_container(&self.name, None::<InspectContainerOptions>).await;
+            if seen.ok().and_then(|seen| seen.state).and_then(|state| state.oom_killed) == Some(true) {
+                return true;
+            }
+            tokio::time::sleep(pause).await;
+        }
+        false
+    }
+}
+
+async fn read_text(output: &mut Output, text: &mut String) {
+    while let Some(Ok(piece)) = output.next().await {
+        text.push_str(&cut(&piece.to_string()));
+        if text.len() > MAX_LAST_WORDS {
+            return;
+        }
+    }
+}
+
+/// Sixteen digits that no two runs share: `RandomState` is seeded by the system.
+pub(super) fn random() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+/// The emulator's processor; qemu's own where no machine of it is that old.
+fn baseline(row: &Architecture, variant: Option<&str>) -> Vec<String> {
+    row.qemu_cpu(variant).map(|cpu| format!("QEMU_CPU={cpu}")).into_iter().collect()
+}
+
+/// DESIGN, "Safety".
+fn host_config(limits: Limits, mut mounts: Vec<Mount>) -> HostConfig {
+    let bytes = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    mounts.push(Mount {
+        target: Some(format!("/{DIRECTORY}")),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
+        ..Mount::default()
+    });
+    let temporary = format!("rw,exec,nosuid,nodev,mode=1777,size={}", limits.temporary);
+    HostConfig {
+        network_mode: Some("none".to_owned()),
+        readonly_rootfs: Some(true),
+        tmpfs: Some(HashMap::from([("/tmp".to_owned(), temporary)])),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        pids_limit: Some(bytes(limits.processes)),
+        memory: Some(bytes(limits.memory)),
+        // Memory and swap together: no swap.
+        memory_swap: Some(bytes(limits.memory)),
+        // A crash is no reason to fill a disk: the kernel may hand cores to a program of the host.
+        ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        mounts: Some(mounts),
+        // With its volumes.
+        auto_remove: Some(true),
+        init: Some(false),
+        ..HostConfig::default()
+    }
+}
+
+/// The image's volumes, read-only: else they would be places on the engine's disk that have no limit. `None` where
+/// there are too many.
+fn volumes(config: &Config) -> Option<Vec<Mount>> {
+    let mut targets = BTreeSet::new();
+    for volume in &config.volumes {
+        // As Docker does: what is relative is relative to the root, and dots are resolved.
+        let mut parts: Vec<&str> = Vec::new();
+        for part in volume.split('/').filter(|part| !matches!(*part, "" | ".")) {
+            match part {
+                ".." => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        // `/tmp` is writable already.
+        if !parts.is_empty() && parts != ["tmp"] && parts != [DIRECTORY] {
+            targets.insert(format!("/{}", parts.join("/")));
+        }
+    }
+    (targets.len() <= MAX_VOLUMES).then(|| targets.into_iter().map(read_only_volume).collect())
+}
+
+fn read_only_volume(target: String) -> Mount {
+    Mount { target: Some(target), typ: Some(MountType::VOLUME), read_only: Some(true), ..Mount::default() }
+}

@@ -1,0 +1,260 @@
+//! One program in a running container, and what became of it.
+
+use crate::run::{Exit, Output, StartError};
+use crate::{probe::PROBE_EXIT, run::docker::cut};
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::exec::StartExecResults;
+use bollard::models::ExecConfig;
+use futures_util::StreamExt;
+use std::time::{Duration, Instant};
+
+/// How often it is asked whether a program still runs whose output is still open: a child that it left behind may
+/// hold that.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long the output of a program that ended may still come.
+const AFTER_END: Duration = Duration::from_millis(300);
+/// Between two questions for the exit code of a program whose output ended.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What is to be started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order<'a> {
+    /// The program and its arguments.
+    pub(super) words: &'a [String],
+    /// Variables beside the container's.
+    pub(super) environment: &'a [String],
+    /// As whom; `None` as the container's user.
+    pub(super) user: Option<&'a str>,
+    /// How long it may take.
+    pub(super) timeout: Duration,
+    /// How many bytes of each stream are kept.
+    pub(super) keep: usize,
+}
+
+/// How it ended, as the engine tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// With this code.
+    Exited { code: i64 },
+    /// The engine could not start it, and says why.
+    Refused { message: String },
+    /// It took too long, and still runs.
+    TimedOut,
+}
+
+/// What became of it.
+#[derive(Debug, Clone)]
+pub(super) struct Executed {
+    pub(super) end: End,
+    pub(super) stdout: Output,
+    pub(super) stderr: Output,
+    pub(super) took: Duration,
+}
+
+/// Starts a program in a container and follows it to its end.
+///
+/// # Errors
+/// When the engine cannot be asked, or the container does not run.
+pub(super) async fn execute(docker: &Docker, container: &str, order: &Order<'_>) -> Result<Executed, Error> {
+    let config = ExecConfig {
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(order.words.to_vec()),
+        env: Some(order.environment.to_vec()),
+        user: order.user.map(str::to_owned),
+        ..ExecConfig::default()
+    };
+    let began = Instant::now();
+    let (mut stdout, mut stderr) = (Output::default(), Output::default());
+    let id = match docker.create_exec(container, config).await {
+        Ok(created) => created.id,
+        // Of the container: it is gone (404), or does not run (409). Anything else is about the program, as
+        // Podman looks for the user at this point already.
+        Err(Error::DockerResponseServerError { status_code: 400 | 500, message }) => {
+            return Ok(Executed { end: End::Refused { message }, stdout, stderr, took: began.elapsed() });
+        }
+        Err(error) => return Err(error),
+    };
+    let followed = follow(docker, &id, order.keep, &mut stdout, &mut stderr);
+    let end = match tokio::time::timeout(order.timeout, followed).await {
+        Ok(end) => end?,
+        Err(_) => End::TimedOut,
+    };
+    let mut executed = Executed { end, stdout, stderr, took: began.elapsed() };
+    if let End::Refused { message } = &mut executed.end
+        && message.is_empty()
+    {
+        *message = executed.stdout.text();
+    }
+    Ok(executed)
+}
+
+async fn follow(
+    docker: &Docker,
+    id: &str,
+    keep: usize,
+    stdout: &mut Output,
+    stderr: &mut Output,
+) -> Result<End, Error> {
+    let mut output = match docker.start_exec(id, None).await {
+        Ok(StartExecResults::Attached { output, .. }) => output,
+        Ok(StartExecResults::Detached) => futures_util::stream::empty().boxed(),
+        // Newer engines and Podman tell here that a program could not be started, older ones on its output.
+        Err(Error::DockerResponseServerError { message, .. }) => return Ok(End::Refused { message }),
+        Err(error) => return Err(error),
+    };
+    let mut pause = LOOK;
+    loop {
+        match tokio::time::timeout(pause, output.next()).await {
+            Ok(Some(piece)) => match piece? {
+                LogOutput::StdErr { message } => stderr.add(&message, keep),
+                LogOutput::StdOut { message } | LogOutput::Console { message } => stdout.add(&message, keep),
+                LogOutput::StdIn { .. } => {}
+            },
+            Ok(None) => break,
+            Err(_) if pause == AFTER_END => break,
+            Err(_) => {
+                if docker.inspect_exec(id).await?.running != Some(true) {
+                    pause = AFTER_END;
+                }
+            }
+        }
+    }
+    loop {
+        let seen = docker.inspect_exec(id).await?;
+        if let (Some(false), Some(code)) = (seen.running, seen.exit_code) {
+            // A program that was started has a process number, also afterwards (Docker 20.10 and 26.1).
+            let started = seen.pid.is_none_or(|pid| pid != 0) || !is_refusal(&stdout.text());
+            return Ok(if started { End::Exited { code } } else { End::Refused { message: String::new() } });
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether this is the engine's message instead of a program's output.
+fn is_refusal(text: &str) -> bool {
+    text.starts_with("OCI runtime exec failed") || text.starts_with("exec failed")
+}
+
+impl Output {
+    /// Adds what came, and keeps the first bytes.
+    fn add(&mut self, bytes: &[u8], keep: usize) {
+        let room = keep.saturating_sub(self.bytes.len()).min(bytes.len());
+        self.bytes.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.total += bytes.len() as u64;
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
+impl Executed {
+    /// How it ended, for the report.
+    pub(super) fn exit(&self) -> Exit {
+        match &self.end {
+            End::TimedOut => Exit::TimedOut,
+            End::Refused { message } => Exit::NotStarted(start_error(message)),
+            End::Exited { code } => match self.runtime_refusal() {
+                Some(error) => Exit::NotStarted(error),
+                None => exit_of(*code),
+            },
+        }
+    }
+
+    /// What the runtime said in the place of the program, where it came as far as the last step of a start.
+    ///
+    /// runc's own process writes `exec /path: exec format error` to the standard error that will be the program's,
+    /// and exits with 1 (1.1) or 255 (`libcontainer/init_linux.go`). A missing interpreter ends in the same
+    /// way, as `no such file or directory`.
+    fn runtime_refusal(&self) -> Option<StartError> {
+        let failed = matches!(self.end, End::Exited { code: 1 | 126 | 127 | 255 });
+        if !failed || self.stdout.total != 0 || self.stderr.total > self.stderr.bytes.len() as u64 {
+            return None;
+        }
+        let text = self.stderr.text();
+        let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'))?;
+        let (what, why) = line.rsplit_once(": ")?;
+        let of_runtime = what.strip_prefix("exec ").is_some_and(|path| path.starts_with('/') && !path.contains(": "));
+        let of_old_runtime = what.ends_with("exec user process caused");
+        (of_runtime || of_old_runtime).then(|| start_error(why))
+    }
+
+    /// Everything that it wrote, for messages and for the probe.
+    pub(super) fn text(&self) -> String {
+        format!("{}{}", self.stdout.text(), self.stderr.text())
+    }
+
+    /// What the probe says of the machine, where it ran to its end.
+    pub(super) fn machine(&self) -> Option<String> {
+        if self.end != (End::Exited { code: i64::from(PROBE_EXIT) }) {
+            return None;
+        }
+        self.first_line()
+    }
+
+    /// The emulator and its version, where it says them instead of running the program (`QEMU_VERSION`).
+    pub(super) fn emulator(&self) -> Option<String> {
+        if self.end != (End::Exited { code: 0 }) {
+            return None;
+        }
+        self.first_line().filter(|line| line.starts_with("qemu"))
+    }
+
+    fn first_line(&self) -> Option<String> {
+        self.stdout.text().lines().next().map(str::trim).filter(|line| !line.is_empty()).map(cut)
+    }
+
+    /// How it ended, in words.
+    pub(super) fn told(&self) -> String {
+        let text = self.text();
+        match &self.end {
+            End::Exited { code } if text.trim().is_empty() => format!("it ended with code {code} and said nothing"),
+            End::Exited { code } => format!("it ended with code {code} and said \"{}\"", text.trim()),
+            End::Refused { message } => message.trim().to_owned(),
+            End::TimedOut => "it did not end".to_owned(),
+        }
+    }
+}
+
+/// What the engine's code means.
+///
+/// A shell's convention, which runtimes follow: 128 and the signal's number. A program may as well exit with such
+/// a code by itself, so only signals are taken for one that nobody would: those of a crash, and SIGKILL.
+fn exit_of(code: i64) -> Exit {
+    const SIGNALS: [i32; 8] = [
+        libc::SIGILL,
+        libc::SIGTRAP,
+        libc::SIGABRT,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGKILL,
+        libc::SIGSEGV,
+        libc::SIGSYS,
+    ];
+    let code = i32::try_from(code).unwrap_or(i32::MAX);
+    match code.checked_sub(128).filter(|signal| SIGNALS.contains(signal)) {
+        Some(signal) => Exit::Signal(signal),
+        None => Exit::Code(code),
+    }
+}
+
+/// Why a program was not started, as the engine or its runtime tells it.
+fn start_error(message: &str) -> StartError {
+    let lower = message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    // First: what stands in the way is not the program.
+    if says(&["chdir to cwd", "unable to find user", "unable to find group", "no matching entries"]) {
+        StartError::Other(cut(message.trim()))
+    } else if says(&["exec format error"]) {
+        StartError::ExecFormat
+    } else if says(&["executable file not found", "no such file or directory", "not a directory"]) {
+        StartError::NotFound
+    } else if says(&["permission denied", "is a directory"]) {
+        StartError::NotExecutable
+    } else {
+        StartError::Other(cut(message.trim()))
+    }
+}
