@@ -55,7 +55,7 @@ impl Given {
         let options =
             Options { selection: &selection, limits: self.limits, jobs: 2, cache: None, layers: true, unpack: None };
         let facts = examine::examine(source.as_ref(), &options, &Silent).unwrap();
-        check::image(&facts, "image", &self.requirements)
+        check::image(&facts, "image", &self.requirements, &check::Runs::default())
     }
 
     /// What is found, in one line each: see [`line`].
