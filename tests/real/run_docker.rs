@@ -63,8 +63,14 @@ impl Examined {
         };
         let source = open_image(&location, &options).unwrap();
         let selection = Selection::all();
-        let options =
-            Options { selection: &selection, limits: LayerLimits::default(), jobs: 1, cache: None, layers: false, unpack: None };
+        let options = Options {
+            selection: &selection,
+            limits: LayerLimits::default(),
+            jobs: 1,
+            cache: None,
+            layers: false,
+            unpack: None,
+        };
         let facts = examine(source.as_ref(), &options, &Silent).unwrap();
         Examined { location, source, facts, _directory: None }
     }

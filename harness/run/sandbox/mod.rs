@@ -92,8 +92,7 @@ impl Sandbox {
     /// When the directory cannot be made.
     pub fn new(directory: &Path, prefer_fetched: bool) -> std::io::Result<Self> {
         let owner = can_be_anybody().then_some((NOBODY, NOBODY));
-        let (user, group) =
-            owner.unwrap_or((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()));
+        let (user, group) = owner.unwrap_or((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()));
         let store = Store::open(directory, owner)?;
         for skeleton in ["skeleton", "skeleton/proc", "skeleton/dev", "skeleton/tmp", "skeleton/sys", "empty"] {
             std::fs::create_dir_all(store.directory().join(skeleton))?;
@@ -234,8 +233,8 @@ impl Sandbox {
         limits: Limits,
     ) -> Result<Prepared, NotReady> {
         Ok(Prepared {
-            user: user.user,
-            group: user.group,
+            user_map: c_string(format!("{} 0 1", user.user).as_bytes())?,
+            group_map: c_string(format!("{} 0 1", user.group).as_bytes())?,
             store: c_string(self.store.directory().as_os_str().as_encoded_bytes())?,
             layers: layers.iter().map(|layer| c_string(layer.as_bytes())).collect::<Result<_, _>>()?,
             handlers,
