@@ -175,3 +175,63 @@ fn remove_all() {
         removal();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn counted() -> (Arc<AtomicUsize>, Guard) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&count);
+        let guard = Guard::new(move || {
+            counting.fetch_add(1, Ordering::SeqCst);
+        });
+        (count, guard)
+    }
+
+    #[test]
+    fn a_guard_removes_once_when_it_is_dropped() {
+        let (count, guard) = counted();
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+        drop(guard);
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_panic_removes_too() {
+        let (count, guard) = counted();
+        let panicked = std::thread::spawn(move || {
+            let _guard = guard;
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn what_is_forgotten_stays() {
+        let (count, guard) = counted();
+        guard.forget();
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_removal_may_make_and_drop_guards() {
+        let (count, inner) = counted();
+        drop(Guard::new(move || drop(inner)));
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_temporary_directory_goes_with_what_is_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let temporary = Temporary::new(parent.path()).unwrap();
+        std::fs::create_dir_all(temporary.path().join("a/b")).unwrap();
+        std::os::unix::fs::symlink("/", temporary.path().join("a/root")).unwrap();
+        drop(temporary);
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+        assert!(Path::new("/etc").is_dir());
+    }
+}

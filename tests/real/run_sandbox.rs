@@ -4,6 +4,7 @@
 use crate::check::{Check, Outcome};
 use crate::parts::real_image;
 use mpcheck::platform::Architecture;
+use mpcheck_kit::elf::instructions;
 use mpcheck_kit::image::Image;
 use mpcheck_kit::index::Index;
 use mpcheck_kit::layer::Layer;
@@ -197,40 +198,6 @@ fn a_program_of_a_third_architecture_is_an_exec_format_error() {
     assert_eq!(rules(&outcome), ["run/exec-format-error"], "{}", outcome.all());
 }
 
-/// A static program of nothing but these instructions, at 0x400000.
-fn program(architecture: &str, code: &[u8]) -> Vec<u8> {
-    let elf = Architecture::by_name(architecture).unwrap().elf.unwrap();
-    let wide = elf.class == mpcheck::platform::Class::Elf64;
-    let (base, header): (u64, u64) = (0x40_0000, if wide { 120 } else { 84 });
-    let mut file = vec![0x7f, b'E', b'L', b'F', if wide { 2 } else { 1 }, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let flags: u32 = if architecture == "arm" { 0x0500_0400 } else { 0 };
-    file.extend([2, 0]);
-    file.extend(elf.machine.to_le_bytes());
-    file.extend(1_u32.to_le_bytes());
-    let word = |value: u64| if wide { value.to_le_bytes().to_vec() } else { value.to_le_bytes()[..4].to_vec() };
-    let size = header + code.len() as u64;
-    for value in [base + header, if wide { 64 } else { 52 }, 0] {
-        file.extend(word(value));
-    }
-    file.extend(flags.to_le_bytes());
-    for half in [if wide { 64 } else { 52_u16 }, if wide { 56 } else { 32 }, 1, 0, 0, 0] {
-        file.extend(half.to_le_bytes());
-    }
-    file.extend(1_u32.to_le_bytes());
-    if wide {
-        file.extend(5_u32.to_le_bytes());
-    }
-    for value in [0, base, base, size, size] {
-        file.extend(word(value));
-    }
-    if !wide {
-        file.extend(5_u32.to_le_bytes());
-    }
-    file.extend(word(0x1000));
-    file.extend(code);
-    file
-}
-
 /// `movw r0, #0; movw r7, #1; svc 0`: movw came with ARMv6T2, which the ARM1176 is not (ARM DDI 0406C, A8.8.102).
 const ARMV7_EXIT: [u8; 12] = [0x00, 0x00, 0x00, 0xe3, 0x01, 0x70, 0x00, 0xe3, 0x00, 0x00, 0x00, 0xef];
 
@@ -239,7 +206,7 @@ const AVX2_EXIT: [u8; 13] = [0xc5, 0xfd, 0xef, 0xc0, 0xb8, 60, 0, 0, 0, 0x31, 0x
 
 #[test]
 fn code_for_a_newer_variant_ends_on_the_baseline_processor_and_only_there() {
-    let arm = Layer::new().dirs(&["usr/local/bin"]).program("usr/local/bin/tool", program("arm", &ARMV7_EXIT));
+    let arm = Layer::new().dirs(&["usr/local/bin"]).program("usr/local/bin/tool", instructions("arm/v7", &ARMV7_EXIT));
     let image = Image::new("linux/arm/v6").env("PATH=/usr/local/bin").layer(arm).cmd(&["tool"]);
     let place = Place::with(&Index::new().image(image).forge());
     let outcome = place.run(&["--cpu", "baseline", "--command", "tool"]);
@@ -250,7 +217,7 @@ fn code_for_a_newer_variant_ends_on_the_baseline_processor_and_only_there() {
 
 #[test]
 fn the_hosts_own_architecture_can_be_taken_back_to_its_baseline() {
-    let layer = Layer::new().dirs(&["usr/local/bin"]).program("usr/local/bin/tool", program("amd64", &AVX2_EXIT));
+    let layer = Layer::new().dirs(&["usr/local/bin"]).program("usr/local/bin/tool", instructions("amd64", &AVX2_EXIT));
     let place = Place::with(&Index::new().image(image("linux/amd64", [layer])).forge());
     let outcome = place.run(&["--cpu", "baseline", "--command", "sh -c tool"]);
     assert_eq!(rules(&outcome), ["run/illegal-instruction"], "{}", outcome.all());
@@ -275,7 +242,7 @@ fn frail_emulator() -> Vec<u8> {
     let text = u8::try_from(code.len()).unwrap();
     code[24] = text - 28;
     code.extend(b"aarch64\nx\n");
-    program("amd64", &code)
+    instructions("amd64", &code)
 }
 
 #[test]
