@@ -7,6 +7,7 @@
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 type Removal = Box<dyn FnOnce() + Send>;
@@ -15,6 +16,11 @@ struct Registry {
     next: u64,
     removals: BTreeMap<u64, Removal>,
 }
+
+/// Whether a signal came, and the process ends as soon as everything is removed.
+static ENDING: AtomicBool = AtomicBool::new(false);
+/// The thread that removes then.
+const REMOVER: &str = "cleanup";
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry { next: 0, removals: BTreeMap::new() });
 
@@ -50,6 +56,11 @@ impl Drop for Guard {
         if let Some(removal) = removal {
             removal();
         }
+        // Whoever held this would go on, and perhaps end the process, while another thread still removes: a run
+        // that was interrupted returns at once. The end comes by the signal.
+        while ENDING.load(Ordering::SeqCst) && std::thread::current().name() != Some(REMOVER) {
+            std::thread::park();
+        }
     }
 }
 
@@ -73,8 +84,9 @@ fn watch() -> io::Result<()> {
             if !std::mem::take(&mut first) {
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
+            ENDING.store(true, Ordering::SeqCst);
             // On a thread of its own, so that a second signal finds somebody who listens.
-            let removing = std::thread::Builder::new().name("cleanup".to_owned()).spawn(move || {
+            let removing = std::thread::Builder::new().name(REMOVER.to_owned()).spawn(move || {
                 remove_all();
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             });

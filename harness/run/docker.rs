@@ -15,13 +15,13 @@ use super::cleanup::Guard;
 use super::{Cpu, Ended, Exit, NotReady, Offer, Ran, Runner, Task};
 use crate::image::source::engine::{Engine, chain, client, find, runtime};
 use crate::image::source::registry::CredentialEnvironment;
-use crate::image::source::{EngineOptions, SourceError};
+use crate::image::source::{EngineOptions, SourceError, Store};
 use crate::platform::{Architecture, Platform};
 use crate::probe;
 use bollard::errors::Error;
 use container::Container;
 use exec::{End, Executed, Order};
-use leftovers::Leftovers;
+use leftovers::{Leftovers, Thing};
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -144,21 +144,39 @@ impl Run<'_> {
         self.wait(future)?.map_err(|error| refused(self.stage.engine, what, &error))
     }
 
+    /// Notes things before the engine is asked for them.
+    fn noted<T>(&self, things: &[Thing], ask: impl FnOnce() -> Result<T, NotReady>) -> Result<T, NotReady> {
+        for thing in things {
+            self.leftovers.expect(thing.clone());
+        }
+        let result = ask();
+        // An answer of any kind, but not an interruption, says that nothing is on its way any more.
+        if result.is_ok() || !self.leftovers.is_stopped() {
+            for thing in things {
+                self.leftovers.settled(thing);
+            }
+        }
+        result
+    }
+
     fn whole(&self) -> Result<Ran, NotReady> {
         let image = self.hold()?;
         let mut container = self.start(&image.id, self.task.commands)?;
         let (machine, emulator) = self.prove(&mut container)?;
         let mut ended = Vec::new();
         for (at, command) in self.task.commands.iter().enumerate() {
-            let order = Order { words: &command.words, timeout: command.timeout, ..self.order() };
-            let executed = self.execute(&mut container, &order)?;
+            // The image's user is given here and not to the container: where the image has no such user, it is the
+            // command that fails.
+            let user = Some(self.task.config.user.as_str()).filter(|user| !user.is_empty());
+            let order = Order { words: &command.words, user, timeout: command.timeout, ..self.order() };
+            let executed = self.execute(&container, &order)?;
             let one = self.judge(&container, executed)?;
             // What it started lives as long as its container does, and so does the mark of an exhausted memory.
             let spoilt = matches!(one.exit, Exit::TimedOut | Exit::OutOfMemory);
             ended.push(one);
             let rest = self.task.commands.get(at + 1..).unwrap_or_default();
             if spoilt && !rest.is_empty() {
-                self.discard(&container);
+                self.discard(&container)?;
                 container = self.start(&image.id, rest)?;
             }
         }
@@ -166,15 +184,18 @@ impl Run<'_> {
     }
 
     fn order(&self) -> Order<'static> {
-        Order { words: &[], environment: &[], user: None, timeout: PROBE_TIMEOUT, keep: self.task.limits.output }
+        Order {
+            words: &[],
+            environment: &[],
+            user: None,
+            timeout: PROBE_TIMEOUT,
+            keep: self.task.limits.output,
+            numbered: self.stage.engine.store != Store::Podman,
+        }
     }
 
-    fn execute(&self, container: &mut Container, order: &Order<'_>) -> Result<Executed, NotReady> {
-        // The image's user is given here and not to the container: where the image has no such user, it is the
-        // command that fails.
-        let user = Some(self.task.config.user.as_str()).filter(|user| !user.is_empty());
-        let order = Order { user, ..*order };
-        self.ask("asked to start a program", exec::execute(&self.client, &container.name, &order))
+    fn execute(&self, container: &Container, order: &Order<'_>) -> Result<Executed, NotReady> {
+        self.ask("asked to start a program", exec::execute(&self.client, &container.name, order))
     }
 
     /// Runs the probe: the platform's proof, before any program of the image.

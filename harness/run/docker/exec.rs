@@ -31,6 +31,9 @@ pub(super) struct Order<'a> {
     pub(super) timeout: Duration,
     /// How many bytes of each stream are kept.
     pub(super) keep: usize,
+    /// Whether the engine still tells the process number of a program that ended, and so whether there was one:
+    /// Docker does (20.10 and 26.1).
+    pub(super) numbered: bool,
 }
 
 /// How it ended, as the engine tells.
@@ -77,7 +80,7 @@ pub(super) async fn execute(docker: &Docker, container: &str, order: &Order<'_>)
         }
         Err(error) => return Err(error),
     };
-    let followed = follow(docker, &id, order.keep, &mut stdout, &mut stderr);
+    let followed = follow(docker, &id, order, &mut stdout, &mut stderr);
     let end = match tokio::time::timeout(order.timeout, followed).await {
         Ok(end) => end?,
         Err(_) => End::TimedOut,
@@ -94,7 +97,7 @@ pub(super) async fn execute(docker: &Docker, container: &str, order: &Order<'_>)
 async fn follow(
     docker: &Docker,
     id: &str,
-    keep: usize,
+    order: &Order<'_>,
     stdout: &mut Output,
     stderr: &mut Output,
 ) -> Result<End, Error> {
@@ -109,8 +112,8 @@ async fn follow(
     loop {
         match tokio::time::timeout(pause, output.next()).await {
             Ok(Some(piece)) => match piece? {
-                LogOutput::StdErr { message } => stderr.add(&message, keep),
-                LogOutput::StdOut { message } | LogOutput::Console { message } => stdout.add(&message, keep),
+                LogOutput::StdErr { message } => stderr.add(&message, order.keep),
+                LogOutput::StdOut { message } | LogOutput::Console { message } => stdout.add(&message, order.keep),
                 LogOutput::StdIn { .. } => {}
             },
             Ok(None) => break,
@@ -125,8 +128,11 @@ async fn follow(
     loop {
         let seen = docker.inspect_exec(id).await?;
         if let (Some(false), Some(code)) = (seen.running, seen.exit_code) {
-            // A program that was started has a process number, also afterwards (Docker 20.10 and 26.1).
-            let started = seen.pid.is_none_or(|pid| pid != 0) || !is_refusal(&stdout.text());
+            let started = match seen.pid {
+                Some(0) if order.numbered => false,
+                Some(0) => !is_refusal(&stdout.text()),
+                _ => true,
+            };
             return Ok(if started { End::Exited { code } } else { End::Refused { message: String::new() } });
         }
         tokio::time::sleep(PAUSE).await;
@@ -135,7 +141,7 @@ async fn follow(
 
 /// Whether this is the engine's message instead of a program's output.
 fn is_refusal(text: &str) -> bool {
-    text.starts_with("OCI runtime exec failed") || text.starts_with("exec failed")
+    ["OCI runtime exec failed", "exec failed", "unable to find user"].iter().any(|start| text.starts_with(start))
 }
 
 impl Output {
@@ -246,7 +252,7 @@ fn start_error(message: &str) -> StartError {
     let lower = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     // First: what stands in the way is not the program.
-    if says(&["chdir to cwd", "unable to find user", "unable to find group", "no matching entries"]) {
+    if says(&["chdir to cwd", "unable to find user", "unable to find group", "no matching entries", "no users found"]) {
         StartError::Other(cut(message.trim()))
     } else if says(&["exec format error"]) {
         StartError::ExecFormat

@@ -82,18 +82,7 @@ impl Run<'_> {
     fn tag(&self, image: &str, name: &str) -> Result<(), NotReady> {
         let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
         let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
-        self.noted(name, || self.ask("asked to name the image", self.client.tag_image(image, Some(options))))
-    }
-
-    /// Notes a name of an image before the engine is asked for it.
-    fn noted<T>(&self, name: &str, ask: impl FnOnce() -> Result<T, NotReady>) -> Result<T, NotReady> {
-        let thing = Thing::Image(name.to_owned());
-        self.leftovers.expect(thing.clone());
-        let result = ask();
-        if result.is_ok() || !self.leftovers.is_stopped() {
-            self.leftovers.settled(&thing);
-        }
-        result
+        self.noted(&[Thing::Image(name.to_owned())], || self.ask("asked to name the image", self.client.tag_image(image, Some(options))))
     }
 
     /// Removes a name at once. The image stays as long as it has another.
@@ -143,7 +132,7 @@ impl Run<'_> {
         let options = options.platform(&spelt(&self.task.config.platform, &self.task.platform.platform)).build();
         let credentials = look_up(self.credentials, &repository.registry, &repository.repository).found;
         let credentials = credentials.map(|(found, _)| for_engine(found, &repository.registry));
-        let pulled = self.noted(&by_digest, || {
+        let pulled = self.noted(&[Thing::Image(by_digest.clone())], || {
             self.ask("asked to pull the image", ended(self.client.create_image(Some(options), None, credentials)))
         });
         if let Err(error) = pulled {
@@ -174,7 +163,7 @@ impl Run<'_> {
                 }
                 written
             });
-            let loaded = self.noted(image.name, || self.ask("sent the image", ended(answer)));
+            let loaded = self.noted(&[Thing::Image(image.name.to_owned())], || self.ask("sent the image", ended(answer)));
             (loaded, writing.join())
         });
         let Ok(written) = written else {

@@ -6,7 +6,7 @@
 use crate::image::source::engine::{Endpoint, client, runtime};
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder};
+use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptions};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -26,6 +26,8 @@ pub(super) enum Thing {
     Container(String),
     /// A name of an image; the image itself goes with the last of its names.
     Image(String),
+    /// A volume with a name. Those without go with their container.
+    Volume(String),
 }
 
 #[derive(Debug)]
@@ -133,5 +135,6 @@ async fn attempt(docker: &Docker, thing: &Thing) -> Result<(), Error> {
             let options = RemoveImageOptionsBuilder::default().build();
             docker.remove_image(name, Some(options), None).await.map(drop)
         }
+        Thing::Volume(name) => docker.remove_volume(name, None::<RemoveVolumeOptions>).await,
     }
 }
