@@ -21,6 +21,7 @@ use crate::probe;
 use bollard::errors::Error;
 use container::Container;
 use exec::{End, Executed, Order};
+use image::Held;
 use leftovers::{Leftovers, Thing};
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -73,7 +74,9 @@ impl Docker {
         let foreign = host.is_none_or(|host| !host.executes(row));
         if cpu == Cpu::Baseline && !foreign {
             return Err(NotReady::new(
-                format!("the engine's host runs {platform} on its own processor, which an engine cannot take back to the baseline"),
+                format!(
+                    "the engine's host runs {platform} on its own processor, which an engine cannot take back to the baseline"
+                ),
                 "use `--run sandbox` for a baseline processor",
             ));
         }
@@ -159,9 +162,23 @@ impl Run<'_> {
         result
     }
 
-    fn whole(&self) -> Result<Ran, NotReady> {
+    /// The image in the engine, and a container of it.
+    fn open(&self) -> Result<(Held, Container), NotReady> {
         let image = self.hold()?;
-        let mut container = self.start(&image.id, self.task.commands)?;
+        let error = match self.start(&image, self.task.commands) {
+            Ok(container) => return Ok((image, container)),
+            Err(error) => error,
+        };
+        let image = match self.complete(&image) {
+            Some(completed) if !self.leftovers.is_stopped() => completed?,
+            _ => return Err(error),
+        };
+        let container = self.start(&image, self.task.commands)?;
+        Ok((image, container))
+    }
+
+    fn whole(&self) -> Result<Ran, NotReady> {
+        let (image, mut container) = self.open()?;
         let (machine, emulator) = self.prove(&mut container)?;
         let mut ended = Vec::new();
         for (at, command) in self.task.commands.iter().enumerate() {
@@ -177,7 +194,7 @@ impl Run<'_> {
             let rest = self.task.commands.get(at + 1..).unwrap_or_default();
             if spoilt && !rest.is_empty() {
                 self.discard(&container)?;
-                container = self.start(&image.id, rest)?;
+                container = self.start(&image, rest)?;
             }
         }
         Ok(Ran { machine, emulator, started: image.started, ended, refused: Vec::new() })
@@ -285,3 +302,6 @@ fn cut(text: &str) -> String {
 fn quoted(text: &str) -> String {
     if text.is_empty() { "no known".to_owned() } else { cut(text) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ mod container;
 mod engine;
 mod images;
 mod parts;
-mod run_docker;
 mod probe;
+mod run_docker;
 mod serve;
 mod sources;

@@ -1,5 +1,6 @@
 //! The container of a run: it waits and does nothing, and commands are started in it.
 
+use super::image::Held;
 use super::leftovers::{Thing, remove};
 use super::{Run, archive, cut};
 use crate::image::document::Config;
@@ -53,7 +54,7 @@ pub(super) struct Container {
 
 impl Run<'_> {
     /// Makes and starts a container of the image that lives long enough for these commands.
-    pub(super) fn start(&self, image: &str, commands: &[Command]) -> Result<Container, NotReady> {
+    pub(super) fn start(&self, image: &Held, commands: &[Command]) -> Result<Container, NotReady> {
         let name = format!("mpcheck-run-{}", random());
         let volumes = volumes(self.task.config).ok_or_else(|| {
             NotReady::new(format!("the image declares more than {MAX_VOLUMES} volumes"), "use `--run sandbox`")
@@ -62,11 +63,13 @@ impl Run<'_> {
         let volumes: Vec<(String, String)> = volumes.collect();
         let things = volumes.iter().map(|(volume, _)| Thing::Volume(volume.clone()));
         let things: Vec<Thing> = things.chain([Thing::Container(name.clone())]).collect();
-        let body = self.body(image, volumes);
-        let options = CreateContainerOptionsBuilder::default().name(&name).build();
-        self.noted(&things, || {
-            self.ask("asked for a container", self.client.create_container(Some(options), body))
-        })?;
+        let body = self.body(&image.id, volumes);
+        let mut options = CreateContainerOptionsBuilder::default().name(&name);
+        if let Some(platform) = &image.platform {
+            options = options.platform(platform);
+        }
+        let options = options.build();
+        self.noted(&things, || self.ask("asked for a container", self.client.create_container(Some(options), body)))?;
         self.give_programs(&name, commands)?;
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
         let attached = self.ask("attached to a container", self.client.attach_container(&name, Some(options)))?;
@@ -78,8 +81,9 @@ impl Run<'_> {
     /// Kills everything in a container.
     pub(super) fn discard(&self, container: &Container) -> Result<(), NotReady> {
         let thing = Thing::Container(container.name.clone());
-        self.wait(remove(&self.client, &thing, false))?;
-        self.leftovers.gone(&thing);
+        if self.wait(remove(&self.client, &thing, false))? {
+            self.leftovers.gone(&thing);
+        }
         Ok(())
     }
 
@@ -228,5 +232,48 @@ fn read_only_volume((name, target): (String, String)) -> Mount {
         read_only: Some(true),
         volume_options: Some(MountVolumeOptions { labels: Some(label()), ..MountVolumeOptions::default() }),
         ..Mount::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&["/data", "/var/lib/app/"], &["/data", "/var/lib/app"])]
+    #[case(&["data", "./data", "/x/../data", "//data/."], &["/data"])]
+    // They are there already, or cannot be.
+    #[case(&["/", "/tmp", "tmp/", "/.mpcheck", "..", ""], &[])]
+    fn volumes_are_where_docker_takes_them_to_be(#[case] declared: &[&str], #[case] expected: &[&str]) {
+        let config = Config { volumes: declared.iter().map(|v| (*v).to_owned()).collect(), ..Config::default() };
+        let targets = volumes(&config).unwrap();
+        assert_eq!(targets.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn more_volumes_than_are_made_are_refused() {
+        let of = |n: usize| Config { volumes: (0..n).map(|n| format!("/{n}")).collect(), ..Config::default() };
+        assert!(volumes(&of(MAX_VOLUMES)).is_some());
+        assert!(volumes(&of(MAX_VOLUMES + 1)).is_none());
+    }
+
+    #[rstest]
+    #[case("arm", Some("v6"), &["QEMU_CPU=arm1176"])]
+    #[case("amd64", Some("v3"), &["QEMU_CPU=Haswell"])]
+    #[case("s390x", None, &[])]
+    fn the_baseline_processor_is_the_table_s(
+        #[case] architecture: &str,
+        #[case] variant: Option<&str>,
+        #[case] expected: &[&str],
+    ) {
+        assert_eq!(baseline(Architecture::by_name(architecture).unwrap(), variant), expected);
+    }
+
+    #[test]
+    fn limits_that_no_engine_can_count_are_the_largest_that_it_can() {
+        let limits = Limits { processes: u64::MAX, memory: u64::MAX, ..Limits::default() };
+        let config = host_config(limits, Vec::new());
+        assert_eq!((config.pids_limit, config.memory), (Some(i64::MAX), Some(i64::MAX)));
     }
 }

@@ -164,7 +164,10 @@ mod tests {
         let error = io::Error::from(kind);
         assert!(reason(&error).contains(why));
         let said = hint(&Endpoint::Unix("/x".into()), &error, None, OTHERWISE);
-        assert!(said.contains(step) && said.ends_with(", or do without") || said.ends_with("; or do without"), "{said}");
+        assert!(
+            said.contains(step) && said.ends_with(", or do without") || said.ends_with("; or do without"),
+            "{said}"
+        );
     }
 
     #[test]
