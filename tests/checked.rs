@@ -52,9 +52,10 @@ impl Given {
         let location = Location::parse(&format!("oci:{}", directory.path().display())).unwrap();
         let source = open_image(&location, &SourceOptions::default()).unwrap();
         let selection = Selection::all();
-        let options = Options { selection: &selection, limits: self.limits, jobs: 2, cache: None, layers: true };
+        let options =
+            Options { selection: &selection, limits: self.limits, jobs: 2, cache: None, layers: true, unpack: None };
         let facts = examine::examine(source.as_ref(), &options, &Silent).unwrap();
-        check::image(&facts, "image", &self.requirements)
+        check::image(&facts, "image", &self.requirements, &check::Runs::default())
     }
 
     /// What is found, in one line each: see [`line`].

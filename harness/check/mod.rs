@@ -12,6 +12,7 @@ mod listing;
 mod manifest;
 mod outcome;
 pub mod rule;
+pub mod run;
 
 pub use manifest::Requirements;
-pub use outcome::{Checked, image};
+pub use outcome::{Checked, Runs, image};

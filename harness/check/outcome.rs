@@ -2,6 +2,7 @@
 
 use super::binary::{self, Subject};
 use super::manifest::{self, Requirements};
+use super::run::{self, Attempt};
 use super::{blob, identical};
 use crate::image::fetch::Unread;
 use crate::image::layer::Fault;
@@ -27,9 +28,18 @@ pub struct Checked {
     pub findings: Vec<Finding>,
 }
 
-/// Checks what was read of an image. `reference` is its name as the user gave it.
+/// What came of running an image.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// One for each platform, in the order of [`ImageFacts::platforms`]; none at all where nothing was to be run.
+    pub attempts: Vec<Attempt>,
+    /// Whether a platform that could not be run is an error (`--require-run`).
+    pub required: bool,
+}
+
+/// Checks what was read of an image, and what came of running it. `reference` is its name as the user gave it.
 #[must_use]
-pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -> Checked {
+pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements, runs: &Runs) -> Checked {
     let mut left = MAX_ENTRIES;
     let rootfs: Vec<Option<RootFs<'_>>> = facts.platforms.iter().map(|platform| merged(platform, &mut left)).collect();
     let subjects: Vec<Subject<'_>> = facts
@@ -49,14 +59,18 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
     for subject in &subjects {
         findings.extend(binary::findings(subject, &subjects));
     }
+    let mut ran = ran(facts, &rootfs, runs);
+    for outcome in &mut ran {
+        findings.append(&mut outcome.findings);
+    }
     for finding in &mut findings {
         reference.clone_into(&mut finding.image);
     }
     let broken = Broken::of(&findings);
-    let platforms = facts.platforms.iter().zip(&rootfs);
+    let platforms = facts.platforms.iter().zip(&rootfs).zip(ran);
     let mut platforms: Vec<reports::Platform> = platforms
-        .map(|(platform, rootfs)| {
-            let mut row = row(platform, rootfs.as_ref(), &broken);
+        .map(|((platform, rootfs), ran)| {
+            let mut row = row(platform, rootfs.as_ref(), ran, &broken);
             if platform.selected && requirements.required.iter().any(|required| platform.platform.satisfies(required)) {
                 must_be_decided(&mut row);
             }
@@ -73,6 +87,18 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements) -
         platforms,
     };
     Checked { image, findings }
+}
+
+/// What running says of each platform.
+fn ran(facts: &ImageFacts, rootfs: &[Option<RootFs<'_>>], runs: &Runs) -> Vec<run::Outcome> {
+    let never = Attempt::Skipped("running was not asked for (--run never)".to_owned());
+    let platforms = facts.platforms.iter().zip(rootfs).enumerate();
+    platforms
+        .map(|(index, (platform, rootfs))| {
+            let attempt = runs.attempts.get(index).unwrap_or(&never);
+            run::outcome(platform, rootfs.as_ref(), attempt, runs.required)
+        })
+        .collect()
 }
 
 /// What is required and was not looked at is undecided, not passed over.
@@ -137,7 +163,12 @@ fn undecided(facts: &ImageFacts) -> Option<String> {
     Some(format!("{} could not be read: {why}", digest.short()))
 }
 
-fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, broken: &Broken<'_>) -> reports::Platform {
+fn row(
+    platform: &PlatformFacts,
+    rootfs: Option<&RootFs<'_>>,
+    ran: run::Outcome,
+    broken: &Broken<'_>,
+) -> reports::Platform {
     let is_binary = |kind: NodeKind<'_>| matches!(kind, NodeKind::File(Some(content)) if content.is_binary());
     let binaries = rootfs.map_or(0, |rootfs| rootfs.iter().filter(|(_, node)| is_binary(node.kind)).count());
     reports::Platform {
@@ -146,8 +177,8 @@ fn row(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, broken: &Broken<'_
         digest: platform.descriptor.digest.to_string(),
         binaries: binaries as u64,
         layers: platform.manifest.as_ref().map_or(0, |manifest| manifest.layers.len() as u64),
-        run: None,
-        checks: checks(platform, rootfs, broken),
+        run: ran.summary,
+        checks: checks(platform, rootfs, ran.state, broken),
     }
 }
 
@@ -169,14 +200,14 @@ impl<'a> Broken<'a> {
     }
 }
 
-fn checks(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, broken: &Broken<'_>) -> Vec<Check> {
+fn checks(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, ran: State, broken: &Broken<'_>) -> Vec<Check> {
     let name = platform.platform.to_string();
     let states = [
         ("manifest", document_state(platform)),
         ("blob", blob_state(platform)),
         ("layer", layer_state(platform)),
         ("binary", binary_state(platform, rootfs)),
-        ("run", (Status::Skipped, Some("running is not part of this version".to_owned()))),
+        ("run", ran),
     ];
     let check = |(group, (status, reason)): (&'static str, (Status, Option<String>))| {
         let (status, reason) = match broken.0.get(&(name.as_str(), group)) {
@@ -190,7 +221,7 @@ fn checks(platform: &PlatformFacts, rootfs: Option<&RootFs<'_>>, broken: &Broken
 }
 
 /// What can be said of a check that has no findings.
-type State = (Status, Option<String>);
+pub(super) type State = (Status, Option<String>);
 
 const PASSED: State = (Status::Passed, None);
 

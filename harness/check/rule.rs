@@ -89,7 +89,24 @@ rules! {
     EMULATOR_LEFT_BEHIND = "binary/emulator-left-behind", Note,
         "a qemu-user emulator is in the image";
 
-    // The groups `run`, `host` and `build` go here.
+    WRONG_MACHINE = "run/wrong-machine", Error,
+        "the platform's programs see a machine that the platform is not";
+    NATIVE_LEAK = "run/native-leak", Error,
+        "a program for the host's own processor was started on a foreign platform";
+    EXEC_FORMAT_ERROR = "run/exec-format-error", Error,
+        "a command is no program that the platform's kernel can start";
+    COMMAND_FAILED = "run/command-failed", Error,
+        "a command did not exit as it should";
+    OUTPUT_MISMATCH = "run/output-mismatch", Error,
+        "a command did not write what it should";
+    TIMEOUT = "run/timeout", Error,
+        "a command did not end in time";
+    ILLEGAL_INSTRUCTION = "run/illegal-instruction", Error,
+        "a program has instructions that the platform's processors lack";
+    EMULATOR_CRASHED = "run/emulator-crashed", Warning,
+        "the emulator itself died";
+
+    // The groups `host` and `build` go here.
 }
 
 impl Rule {

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 /// Check that a multi-platform container image is what it says it is.
 ///
 /// Reads every manifest, config, blob and binary of an image and compares them with
-/// the platforms that the image declares. No program of the image is run, and no
-/// Docker is needed.
+/// the platforms that the image declares. Then runs each platform, in a sandbox that
+/// needs neither Docker nor root, or in Docker.
 #[derive(Debug, Parser)]
 #[command(name = "mpcheck", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 #[command(after_help = AFTER_HELP, after_long_help = after_long_help())]
@@ -35,6 +35,7 @@ Exit codes: 0 passed; 1 findings; 2 wrong usage; 3 could not be examined; 4 noth
 
 fn after_long_help() -> String {
     let mib = |bytes: u64| bytes >> 20;
+    let limits = crate::run::Limits::default();
     format!(
         "{AFTER_HELP}
 
@@ -44,12 +45,21 @@ Limits: an index, manifest or config has at most {} MiB; a layer at most {} GiB 
 Examples:
   mpcheck registry.example/app:1.2 --require linux/amd64,linux/arm64
   mpcheck oci:./out --platform linux/arm64 --format json
-  mpcheck app:new --baseline app:old --report json=report.json",
+  mpcheck app:new --baseline app:old --report json=report.json
+  mpcheck app:1.2 --command 'python3 --version' --expect-stdout 'Python 3' --require-run
+  mpcheck app:1.2 --run sandbox --cpu baseline
+
+A command in a container may use {} processes, {} GiB of memory and {} MiB of /tmp; it has no network, a read-only root, \
+no capabilities. Of each output {} MiB are looked at.",
         mib(MAX_DOCUMENT_BYTES),
         mib(Limits::BYTES) >> 10,
         Quantity(Limits::ENTRIES),
         mib(Limits::NAME_BYTES),
         mib(MAX_SPOOLED_BYTES) >> 10,
+        limits.processes,
+        mib(limits.memory) >> 10,
+        mib(limits.temporary),
+        limits.output >> 20,
     )
 }
 
@@ -103,8 +113,91 @@ pub(super) enum Format {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Run {
+    /// The sandbox where it works, else Docker
+    Auto,
+    /// The Docker engine (or Podman's socket)
+    Docker,
+    /// mpcheck's own sandbox: no Docker, no root; needs Linux 6.7 and, for foreign platforms, static qemu
+    Sandbox,
     /// Run nothing of the image
     Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Processor {
+    /// The host's own, or all that the emulator has
+    Max,
+    /// What every machine of the platform has and no more: code for a newer one ends in run/illegal-instruction
+    Baseline,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum EntrypointWith {
+    /// --help
+    Help,
+    /// --version
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// Whether and where to run the image on its platforms: `uname -m`, or mpcheck's probe in images without it, and
+    /// the commands below
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(super) run: Run,
+
+    /// Also run this command of the image on each platform, such as 'python3 --version'; may be repeated.
+    /// Words as in a shell, but no shell: write sh -c '..' for one
+    #[arg(long, value_name = "COMMAND", value_parser = words)]
+    pub(super) command: Vec<Words>,
+
+    /// Also start the image's own entrypoint with --help or --version
+    #[arg(long, value_name = "WITH")]
+    pub(super) entrypoint: Option<EntrypointWith>,
+
+    /// The exit code that the commands should have
+    #[arg(long, value_name = "CODE", default_value_t = 0, requires = "command")]
+    pub(super) expect_exit: u8,
+
+    /// A regular expression that should match somewhere in the standard output of each command; may be repeated
+    #[arg(long, value_name = "REGEX", requires = "command")]
+    pub(super) expect_stdout: Vec<regex::Regex>,
+
+    /// The same for standard error
+    #[arg(long, value_name = "REGEX", requires = "command")]
+    pub(super) expect_stderr: Vec<regex::Regex>,
+
+    /// How long each command may take: 30s, 2m
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
+    pub(super) timeout: std::time::Duration,
+
+    /// The processor that platforms are run on
+    #[arg(long, value_name = "CPU", default_value = "max")]
+    pub(super) cpu: Processor,
+
+    /// A platform that could not be run fails the check, where it would be skipped
+    #[arg(long)]
+    pub(super) require_run: bool,
+
+    /// Take the sandbox's emulators out of this image (tonistiigi/binfmt) instead of the host's qemu; kept in the cache
+    #[arg(long, value_name = "IMAGE")]
+    pub(super) emulators: Option<String>,
+}
+
+/// A command line, split as a shell splits it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Words(pub(super) Vec<String>);
+
+fn words(text: &str) -> Result<Words, String> {
+    let words = shlex::split(text).ok_or("a quote is not closed")?;
+    if words.is_empty() { Err("it is empty".to_owned()) } else { Ok(Words(words)) }
+}
+
+fn timeout(text: &str) -> Result<std::time::Duration, String> {
+    let long = std::time::Duration::from_secs(24 * 60 * 60);
+    let time =
+        humantime::parse_duration(text).map_err(|_| "it is a number and a unit, such as 30s or 2m".to_owned())?;
+    if time.is_zero() || time > long { Err("it is between 1ms and 1day".to_owned()) } else { Ok(time) }
 }
 
 #[derive(Debug, Args)]
@@ -131,10 +224,6 @@ pub(super) struct CheckArguments {
     #[arg(long, value_name = "IMAGE")]
     pub(super) baseline: Option<String>,
 
-    /// Whether to run the image on its platforms
-    #[arg(long, value_name = "HOW", default_value = "never")]
-    pub(super) run: Run,
-
     /// The lowest severity that fails the run: error or warning
     #[arg(long, value_name = "SEVERITY", default_value = "error", value_parser = |text: &str| text.parse::<FailOn>())]
     pub(super) fail_on: FailOn,
@@ -154,6 +243,9 @@ pub(super) struct CheckArguments {
     /// No progress and no warnings on standard error
     #[arg(long, short)]
     pub(super) quiet: bool,
+
+    #[command(flatten, next_help_heading = "Running")]
+    pub(super) running: RunArguments,
 
     #[command(flatten, next_help_heading = "Reading")]
     pub(super) reading: ReadingArguments,

@@ -6,16 +6,18 @@ use super::failure::Failure;
 use super::next_step;
 use super::output::{self, ReportFile};
 use super::progress::Progress;
-use crate::check::{self, Requirements};
+use super::run::Running;
+use crate::check::{self, Requirements, Runs};
 use crate::image::cache::Cache;
-use crate::image::examine::{self, ExamineError};
+use crate::image::examine::{self, ExamineError, Unpack};
 use crate::image::facts::LayerHow;
 use crate::image::layer::Limits;
 use crate::image::reference::{EngineImage, ImageName, Location, PathKind, ReferenceError};
 use crate::image::source::registry::check_ca_file;
-use crate::image::source::{EngineOptions, EngineSource, SourceOptions, open_image};
+use crate::image::source::{EngineOptions, EngineSource, Source, SourceOptions, open_image};
 use crate::image::{ImageFacts, LayerState};
 use crate::platform::{Platform, Selection};
+use crate::run::cleanup;
 use mpcheck_reports::{self as reports, Finding, Report, Timing, Tool, Verdict};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,7 +31,10 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
     let files = arguments.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     plan.announce(arguments, color);
+    cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
     let baseline = plan.baseline()?;
+    let running =
+        Running::new(arguments, plan.cache.as_ref().map(|cache| cache.directory().to_owned()), &plan.sources)?;
     let mut parts = Parts::default();
     for (reference, location) in &plan.images {
         let requirements = Requirements {
@@ -39,16 +44,20 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
             baseline: baseline.clone(),
         };
         let progress = Progress::new(arguments.quiet);
-        let examined = plan.examine(location, &plan.selection, &progress, true);
+        let examined = plan.examine(location, &plan.selection, &progress, Some(&running)).map(|(facts, source)| {
+            progress.running(facts.platforms.iter().filter(|platform| platform.selected).count());
+            let attempts = running.attempts(&facts, source.as_ref(), location, plan.jobs);
+            (facts, Runs { attempts, required: running.required })
+        });
         let warnings = progress.finish();
         if !arguments.quiet {
             warnings.iter().for_each(|warning| console::warn(warning, color));
         }
-        if let (Ok(facts), false) = (&examined, arguments.quiet) {
+        if let (Ok((facts, _)), false) = (&examined, arguments.quiet) {
             facts.warnings.iter().for_each(|warning| console::warn(warning, color));
         }
         match examined {
-            Ok(facts) => parts.add(&facts, reference, &requirements, arguments.verbose),
+            Ok((facts, runs)) => parts.add(&facts, &runs, reference, &requirements, arguments.verbose),
             Err(error) => parts.fail(reference, &plan, location, &error),
         }
     }
@@ -132,18 +141,26 @@ impl Plan {
         location: &Location,
         selection: &Selection,
         progress: &Progress,
-        layers: bool,
-    ) -> Result<ImageFacts, ExamineError> {
+        running: Option<&Running>,
+    ) -> Result<(ImageFacts, Box<dyn Source>), ExamineError> {
         let source = open_image(location, &self.sources)?;
-        let options =
-            examine::Options { selection, limits: self.limits, jobs: self.jobs, cache: self.cache.as_ref(), layers };
-        examine::examine(source.as_ref(), &options, progress)
+        let wanted = |platform: &Platform| running.is_some_and(|running| running.wants_unpacked(platform));
+        let options = examine::Options {
+            selection,
+            limits: self.limits,
+            jobs: self.jobs,
+            cache: self.cache.as_ref(),
+            layers: running.is_some(),
+            unpack: running.and_then(Running::store).map(|store| Unpack { store, of: &wanted }),
+        };
+        let facts = examine::examine(source.as_ref(), &options, progress)?;
+        Ok((facts, source))
     }
 
     /// The platforms of the baseline; without it there is nothing to compare, so its failure ends the run.
     fn baseline(&self) -> Result<Option<(String, Vec<Platform>)>, Failure> {
         let Some((name, location)) = &self.baseline else { return Ok(None) };
-        let facts = self.examine(location, &Selection::none(), &Progress::new(true), false).map_err(|error| {
+        let (facts, _) = self.examine(location, &Selection::none(), &Progress::new(true), None).map_err(|error| {
             let failure = Failure::unexamined(format!("the baseline {name} could not be examined: {error}"));
             match self.next_step(name, location, &error) {
                 Some(hint) => failure.hint(hint),
@@ -236,9 +253,9 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(&mut self, facts: &ImageFacts, reference: &str, requirements: &Requirements, verbose: bool) {
+    fn add(&mut self, facts: &ImageFacts, runs: &Runs, reference: &str, requirements: &Requirements, verbose: bool) {
         let begun = Instant::now();
-        let checked = check::image(facts, reference, requirements);
+        let checked = check::image(facts, reference, requirements, runs);
         let took = begun.elapsed();
         self.images.push(checked.image);
         self.findings.extend(checked.findings);

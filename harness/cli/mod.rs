@@ -9,6 +9,7 @@ mod next_step;
 mod output;
 mod progress;
 mod quantity;
+mod run;
 
 use arguments::{Color, Command, CommandLine};
 use clap::{CommandFactory as _, Parser as _};

@@ -43,6 +43,18 @@ impl Progress {
         warnings
     }
 
+    /// From now on the platforms are run.
+    pub(super) fn running(&self, platforms: usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(total) = state.total.take() {
+            total.finish_and_clear();
+        }
+        let noun = if platforms == 1 { "platform" } else { "platforms" };
+        let spinner = self.bars.add(ProgressBar::new_spinner().with_message(format!("running {platforms} {noun}")));
+        spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+        state.total = Some(spinner);
+    }
+
     fn bar(&self, bytes: u64, template: &str, name: String) -> ProgressBar {
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = self.bars.add(ProgressBar::new(bytes));

@@ -9,6 +9,7 @@ use super::fetch::{self, Unread};
 use super::layer::{self, Fault, LayerRead, Limits};
 use super::observe::{Event, Observer};
 use super::source::{Source, SourceError};
+use super::store::Store;
 use crate::platform::{Platform, Selection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -43,6 +44,23 @@ pub struct Options<'a> {
     pub cache: Option<&'a Cache>,
     /// Whether layers are read at all.
     pub layers: bool,
+    /// Where layers are also unpacked to, in the same reading, and of which platforms.
+    pub unpack: Option<Unpack<'a>>,
+}
+
+/// Which layers are unpacked while they are read.
+#[derive(Clone, Copy)]
+pub struct Unpack<'a> {
+    /// Where to.
+    pub store: &'a Store,
+    /// Whether a platform's layers are wanted.
+    pub of: &'a (dyn Fn(&Platform) -> bool + Sync),
+}
+
+impl std::fmt::Debug for Unpack<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unpack").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 /// Why an image could not be examined at all.
@@ -298,20 +316,22 @@ impl<'a> Reading<'a> {
 
     /// Reads each layer of the selected platforms once.
     fn layers(&mut self, observer: &dyn Observer) -> Vec<Arc<LayerState>> {
-        let mut unique: BTreeMap<(Digest, u64), Descriptor> = BTreeMap::new();
+        let mut unique: BTreeMap<(Digest, u64), (Descriptor, bool)> = BTreeMap::new();
         for platform in self.platforms.iter().filter(|p| p.selected && p.artifact.is_none()) {
+            let unpack = self.options.unpack.is_some_and(|unpack| (unpack.of)(&platform.platform));
             for layer in platform.manifest.iter().flat_map(|m| &m.layers) {
-                unique.entry((layer.digest.clone(), layer.size)).or_insert_with(|| layer.clone());
+                let known = unique.entry((layer.digest.clone(), layer.size)).or_insert_with(|| (layer.clone(), false));
+                known.1 |= unpack;
             }
         }
-        let mut todo: Vec<Descriptor> = unique.into_values().collect();
+        let mut todo: Vec<(Descriptor, bool)> = unique.into_values().collect();
         // The largest first, so that none of them is left alone at the end.
-        todo.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
-        let bytes = todo.iter().map(|layer| layer.size).fold(0, u64::saturating_add);
+        todo.sort_by(|(a, _), (b, _)| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
+        let bytes = todo.iter().map(|(layer, _)| layer.size).fold(0, u64::saturating_add);
         observer.observe(Event::Layers { count: todo.len(), bytes });
-        let states = in_parallel(&todo, self.options.jobs, |descriptor| {
+        let states = in_parallel(&todo, self.options.jobs, |(descriptor, unpack)| {
             observer.observe(Event::LayerStarted(descriptor));
-            let state = Arc::new(self.layer(descriptor, observer));
+            let state = Arc::new(self.layer(descriptor, *unpack, observer));
             observer.observe(Event::LayerFinished(descriptor));
             state
         });
@@ -324,7 +344,7 @@ impl<'a> Reading<'a> {
         states
     }
 
-    fn layer(&self, descriptor: &Descriptor, observer: &dyn Observer) -> LayerState {
+    fn layer(&self, descriptor: &Descriptor, unpack: bool, observer: &dyn Observer) -> LayerState {
         let begun = Instant::now();
         let mut state = LayerState {
             descriptor: descriptor.clone(),
@@ -334,7 +354,7 @@ impl<'a> Reading<'a> {
             how: LayerHow::Read,
             took: Duration::ZERO,
         };
-        if let Err(unread) = self.fill(&mut state, observer) {
+        if let Err(unread) = self.fill(&mut state, unpack, observer) {
             match unread {
                 Unread::Fault(Fault::Missing(_)) if is_not_distributed(descriptor) => {
                     state.unread = Some(Unread::NotHeld("it may not be distributed, and is not held here".to_owned()));
@@ -355,15 +375,16 @@ impl<'a> Reading<'a> {
         state
     }
 
-    fn fill(&self, state: &mut LayerState, observer: &dyn Observer) -> Result<(), Unread> {
+    fn fill(&self, state: &mut LayerState, unpack: bool, observer: &dyn Observer) -> Result<(), Unread> {
         let descriptor = &state.descriptor;
         if !is_layer(&descriptor.media_type) {
             let name: String = descriptor.media_type.chars().take(120).collect();
             let why = format!("a layer has the media type `{}`, which is not supported", name.escape_debug());
             return Err(Unread::Fault(Fault::Invalid(why)));
         }
+        let store = self.options.unpack.map(|unpack| unpack.store).filter(|store| unpack && !store.has(descriptor));
         // Facts from before a limit was lowered: reading the layer again says which limit it exceeds.
-        let known = self.options.cache.and_then(|cache| cache.load(descriptor));
+        let known = self.options.cache.filter(|_| store.is_none()).and_then(|cache| cache.load(descriptor));
         let cached = known.filter(|facts| self.options.limits.allow(facts));
         // The seal comes first: what changes afterwards no longer fits it.
         let seal = self.source.seal(descriptor);
@@ -388,7 +409,7 @@ impl<'a> Reading<'a> {
                 let read = layer::verify(descriptor, blob, &progress);
                 LayerRead { facts: Some(facts).filter(|_| read.faults.is_empty()), ..read }
             }
-            None => layer::read(descriptor, blob, &self.options.limits, &progress),
+            None => self.read(descriptor, blob, store, &progress),
         };
         if let Some(why) = read.undecided {
             return Err(Unread::Undecided(why));
@@ -404,6 +425,29 @@ impl<'a> Reading<'a> {
         state.faults = read.faults;
         state.facts = read.facts.map(Arc::new);
         Ok(())
+    }
+
+    /// Reads a layer, and unpacks it on the way where somebody wants it.
+    ///
+    /// What cannot be unpacked is checked all the same; who wants to run it finds it missing.
+    fn read(
+        &self,
+        descriptor: &Descriptor,
+        blob: Box<dyn std::io::Read + Send>,
+        store: Option<&Store>,
+        progress: &dyn Fn(u64),
+    ) -> LayerRead {
+        let mut pending = store.and_then(|store| store.begin(descriptor).ok());
+        let unpacking = pending.as_mut().map(|pending| &mut pending.unpacking);
+        let read = layer::read(descriptor, blob, &self.options.limits, unpacking, progress);
+        if let Some(pending) = pending {
+            if read.facts.is_some() && read.faults.is_empty() {
+                let _ = pending.commit();
+            } else {
+                pending.discard();
+            }
+        }
+        read
     }
 }
 

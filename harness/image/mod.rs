@@ -17,5 +17,6 @@ pub mod observe;
 pub mod reference;
 pub mod rootfs;
 pub mod source;
+pub mod store;
 
 pub use facts::{ImageFacts, LayerState, PlatformFacts};

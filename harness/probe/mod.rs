@@ -66,7 +66,7 @@ pub fn waiter(row: &Architecture, seconds: u32) -> Option<Vec<u8>> {
 }
 
 /// A program that says that a program for the host's own processor was refused, and exits with [`REFUSED_EXIT`].
-/// It is [marked](marked).
+/// It is [marked].
 ///
 /// It is made to be a handler's interpreter with the flags `F` and `P`, so that its arguments are its own name, the
 /// path of the program as it was given to `execve(2)`, the program's own `argv[0]`, and the rest. Where [`REFUSALS`]

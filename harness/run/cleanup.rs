@@ -4,17 +4,22 @@
 //! *before* making it. The [`Guard`] removes it when it is dropped, which a panic does too; [`on_signal`]
 //! removes what is registered when a signal ends the process.
 
+use rustix::fd::OwnedFd;
+use rustix::process::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 
 type Removal = Box<dyn FnOnce() + Send>;
 
 struct Registry {
     next: u64,
     removals: BTreeMap<u64, Removal>,
+    /// How many guards are removing their things at this moment.
+    removing: usize,
 }
 
 /// Whether a signal came, and the process ends as soon as everything is removed.
@@ -22,7 +27,10 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 /// The thread that removes then.
 const REMOVER: &str = "cleanup";
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { next: 0, removals: BTreeMap::new() });
+/// Told when a guard has removed its thing.
+static REMOVED: Condvar = Condvar::new();
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { next: 0, removals: BTreeMap::new(), removing: 0 });
 
 fn registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,8 +60,14 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         // Taken out first, so that no lock is held while it runs, and none runs twice.
-        let removal = registry().removals.remove(&self.0);
+        let removal = {
+            let mut registry = registry();
+            let removal = registry.removals.remove(&self.0);
+            registry.removing += usize::from(removal.is_some());
+            removal
+        };
         if let Some(removal) = removal {
+            let _done = Removing;
             removal();
         }
         // Whoever held this would go on, and perhaps end the process, while another thread still removes: a run
@@ -61,6 +75,93 @@ impl Drop for Guard {
         while ENDING.load(Ordering::SeqCst) && std::thread::current().name() != Some(REMOVER) {
             std::thread::park();
         }
+    }
+}
+
+/// A guard that removes its thing: a signal's end waits for it.
+struct Removing;
+
+impl Drop for Removing {
+    fn drop(&mut self) {
+        registry().removing -= 1;
+        REMOVED.notify_all();
+    }
+}
+
+/// A directory that is gone when this process is, even if that was killed by SIGKILL.
+///
+/// A small process waits for that: it holds one end of a pipe, and sees the other close.
+#[derive(Debug)]
+pub struct Temporary {
+    path: PathBuf,
+    guard: Option<Guard>,
+    /// Closed by whatever ends this process.
+    _alive: OwnedFd,
+    keeper: Pid,
+}
+
+impl Temporary {
+    /// Makes a directory with a name of its own in this one, for this user and those whom it lets through.
+    ///
+    /// # Errors
+    /// When it cannot be made, or nobody could look after it.
+    pub fn new(parent: &Path) -> io::Result<Self> {
+        let path = tempfile::Builder::new().prefix("mpcheck-").tempdir_in(parent)?.keep();
+        let made = || -> io::Result<Self> {
+            // A sandbox's user, who is another where root runs mpcheck, must get through.
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
+            let (ended, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            let keeper = keeper(&path, ended, &alive)?;
+            let removed = path.clone();
+            let guard = Some(Guard::new(move || crate::image::store::remove(&removed)));
+            Ok(Self { path: path.clone(), guard, _alive: alive, keeper })
+        };
+        made().inspect_err(|_| crate::image::store::remove(&path))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        drop(self.guard.take());
+        let _ = rustix::process::kill_process(self.keeper, rustix::process::Signal::KILL);
+        let _ = rustix::process::waitpid(Some(self.keeper), rustix::process::WaitOptions::empty());
+    }
+}
+
+/// Starts the process that removes a directory when this one is gone.
+#[allow(unsafe_code)] // fork: std can only start other programs, and as a library this one is not known
+fn keeper(path: &Path, ended: OwnedFd, alive: &OwnedFd) -> io::Result<Pid> {
+    // SAFETY: the C library's fork, which leaves malloc usable in the new process; that only makes system calls and
+    // removes files, takes no lock of this program, and never returns.
+    match unsafe { libc::fork() } {
+        0 => {
+            // Ctrl-C is for the parent, whose end is seen here.
+            let _ = rustix::process::setsid();
+            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE] {
+                // SAFETY: ignoring runs no code.
+                unsafe { libc::signal(signal, libc::SIG_IGN) };
+            }
+            let kept = std::os::fd::AsRawFd::as_raw_fd(&ended);
+            let _ = alive;
+            // Everything else that was inherited, the other end of the pipe first of all.
+            // SAFETY: nothing in this process uses these again.
+            unsafe {
+                libc::syscall(libc::SYS_close_range, 0, kept - 1, 0);
+                libc::syscall(libc::SYS_close_range, kept + 1, i32::MAX, 0);
+            }
+            let mut end = [0; 1];
+            while rustix::io::read(&ended, &mut end) == Err(rustix::io::Errno::INTR) {}
+            crate::image::store::remove(path);
+            // SAFETY: ends this process without running anything of the parent's.
+            unsafe { libc::_exit(0) }
+        }
+        pid => Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(io::Error::last_os_error),
     }
 }
 
@@ -99,11 +200,19 @@ fn watch() -> io::Result<()> {
     Ok(())
 }
 
-/// Removes everything that is registered, the youngest first.
+/// Removes everything that is registered, the youngest first, and waits for what is being removed.
 fn remove_all() {
+    let mut registered = registry();
     loop {
-        // A removal may take a while, and others may be dropped meanwhile: never hold the lock over it.
-        let Some((_, removal)) = registry().removals.pop_last() else { return };
-        removal();
+        if let Some((_, removal)) = registered.removals.pop_last() {
+            // A removal may take a while, and others may be dropped meanwhile: never hold the lock over it.
+            drop(registered);
+            removal();
+            registered = registry();
+        } else if registered.removing > 0 {
+            registered = REMOVED.wait(registered).unwrap_or_else(PoisonError::into_inner);
+        } else {
+            return;
+        }
     }
 }

@@ -52,7 +52,10 @@ impl Docker {
     }
 
     fn engine(&self) -> Result<&Engine, NotReady> {
-        self.found.get_or_init(|| find(&self.options, WITHOUT_ENGINE).map_err(unread)).as_ref().map_err(Clone::clone)
+        self.found
+            .get_or_init(|| find(&self.options, WITHOUT_ENGINE).map_err(|e| unread(&e)))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// The engine, and what is known of the platform on it without a run.
@@ -111,7 +114,7 @@ impl Runner for Docker {
         let _guard = Guard::new(move || removal.remove());
         let run = Run {
             client: client(&stage.engine.endpoint).map_err(|e| refused(stage.engine, "spoken to", &e))?,
-            runtime: runtime().map_err(unread)?,
+            runtime: runtime().map_err(|e| unread(&e))?,
             credentials: &self.credentials,
             leftovers: &leftovers,
             stage,
@@ -273,7 +276,7 @@ impl Run<'_> {
 }
 
 /// What the reading of something means for a run.
-fn unread(error: SourceError) -> NotReady {
+fn unread(error: &SourceError) -> NotReady {
     NotReady::new(error.to_string(), error.hint().unwrap_or_default())
 }
 

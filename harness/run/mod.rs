@@ -5,10 +5,13 @@
 //! registered on the host. Both run all commands of a platform in one container, restricted in the same way
 //! ([`Limits`]): no network, a read-only root with a small `/tmp`, no capabilities, no new privileges.
 
+pub mod choose;
 pub mod cleanup;
 pub mod docker;
+pub mod sandbox;
 
 use crate::image::PlatformFacts;
+use crate::image::digest::Digest;
 use crate::image::document::Config;
 use crate::image::reference::Location;
 use crate::image::source::Source;
@@ -42,7 +45,7 @@ pub struct Offer {
 }
 
 /// Which processor an emulated platform gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Cpu {
     /// The host's own, or all that the emulator has.
     #[default]
@@ -85,6 +88,8 @@ pub struct Task<'a> {
     pub platform: &'a PlatformFacts,
     /// Its config: environment, working directory, user.
     pub config: &'a Config,
+    /// The digest of the image's index; `None` where it has none.
+    pub index: Option<&'a Digest>,
     /// Where the image was read from.
     pub source: &'a dyn Source,
     /// How the image is called there.

@@ -101,6 +101,9 @@ pub struct RunSummary {
     pub emulator: Option<String>,
     /// What `uname -m` said.
     pub machine: Option<String>,
+    /// Why this runner was taken; absent where it was asked for by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Whether the host's own processor ran the programs.

@@ -104,6 +104,7 @@ impl Examined {
         let wanted = Platform::parse(platform).unwrap();
         let platform = self.facts.platforms.iter().find(|facts| facts.platform == wanted).unwrap();
         Task {
+            index: None,
             platform,
             config: platform.config.as_ref().unwrap(),
             source: self.source.as_ref(),
@@ -150,8 +151,14 @@ fn read(name: &str, options: &SourceOptions) -> (Location, Box<dyn Source>, Imag
     let location = Location::parse(name).unwrap();
     let source = open_image(&location, options).unwrap();
     let selection = Selection::all();
-    let options =
-        Options { selection: &selection, limits: LayerLimits::default(), jobs: 1, cache: None, layers: false };
+    let options = Options {
+        selection: &selection,
+        limits: LayerLimits::default(),
+        jobs: 1,
+        cache: None,
+        layers: false,
+        unpack: None,
+    };
     let facts = examine(source.as_ref(), &options, &Silent).unwrap();
     (location, source, facts)
 }

@@ -10,6 +10,8 @@ mod start;
 mod starting;
 mod windows;
 
+pub(super) use start::path_directories;
+
 use super::listing::Listing;
 use crate::binary::content::Fingerprint;
 use crate::image::PlatformFacts;

@@ -59,7 +59,7 @@ pub(super) enum Found {
 }
 
 /// The directories of the image's PATH, in order, each once.
-pub(super) fn path_directories(config: &Config) -> Vec<&str> {
+pub(in crate::check) fn path_directories(config: &Config) -> Vec<&str> {
     let path = config.variable("PATH").filter(|path| !path.is_empty()).unwrap_or(DEFAULT_PATH);
     let mut seen = BTreeSet::new();
     let directories = path.split(':').filter(|directory| directory.starts_with('/'));

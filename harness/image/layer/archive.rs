@@ -6,6 +6,7 @@
 
 use super::guard::{Allowance, Guard};
 use super::sparse::Expanded;
+use super::unpack::{Attributes, Unpacking};
 use super::{Entry, EntryKind, Fault, Limits, MAX_EXTENSION_BYTES, MAX_NAME_BYTES};
 use crate::binary::{Content, Scanner, is_binary_magic};
 use std::io::{self, Read};
@@ -24,11 +25,12 @@ const BLOCK: u64 = 512;
 ///
 /// # Errors
 /// [`Fault::Corrupt`] where the archive is broken, [`Fault::TooLarge`] beyond a limit.
-pub(super) fn walk(reader: impl Read, limits: &Limits) -> Result<Vec<Entry>, Fault> {
+pub(super) fn walk(reader: impl Read, limits: &Limits, unpacking: Option<&mut Unpacking>) -> Result<Vec<Entry>, Fault> {
     let allowance = Allowance::default();
     let mut archive = tar::Archive::new(Guard::new(reader, allowance.clone()));
     let mut walk = Walk {
         limits,
+        unpacking,
         entries: Vec::new(),
         name_bytes: 0,
         expanded_bytes: 0,
@@ -56,6 +58,8 @@ pub(super) fn walk(reader: impl Read, limits: &Limits) -> Result<Vec<Entry>, Fau
 
 struct Walk<'a> {
     limits: &'a Limits,
+    /// Where its files are written to as well.
+    unpacking: Option<&'a mut Unpacking>,
     entries: Vec<Entry>,
     name_bytes: u64,
     /// What sparse files expand to, as far as it is looked at.
@@ -79,8 +83,8 @@ impl Walk<'_> {
         }
         let kind = match whiteout(&path)? {
             Some(Whiteout::Ignored) => return Ok(()),
-            Some(Whiteout::Of(path)) => return self.push(Entry { path, kind: EntryKind::Whiteout, mode: 0 }),
-            Some(Whiteout::Opaque(path)) => return self.push(Entry { path, kind: EntryKind::Opaque, mode: 0 }),
+            Some(Whiteout::Of(path)) => return self.hide(path, EntryKind::Whiteout),
+            Some(Whiteout::Opaque(path)) => return self.hide(path, EntryKind::Opaque),
             None => match kind {
                 EntryType::Directory => EntryKind::Directory,
                 // Archives from before POSIX mark directories by a slash alone.
@@ -89,13 +93,33 @@ impl Walk<'_> {
                 EntryType::Link => EntryKind::Hardlink(clean(&target(entry, &raw)?)?),
                 EntryType::Char | EntryType::Block | EntryType::Fifo => EntryKind::Special,
                 EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                    EntryKind::File(self.content(entry, &sparse, mode & 0o111 != 0).map_err(|e| corrupt(&e))?)
+                    EntryKind::File(self.file(entry, &sparse, &path, mode).map_err(|e| corrupt(&e))?)
                 }
                 // Vendors' own types carry nothing of the root filesystem.
                 _ => return Ok(()),
             },
         };
+        self.unpack(&path, &kind, mode);
         self.push(Entry { path, kind, mode })
+    }
+
+    fn hide(&mut self, path: Box<[u8]>, kind: EntryKind) -> Result<(), Fault> {
+        self.unpack(&path, &kind, 0);
+        self.push(Entry { path, kind, mode: 0 })
+    }
+
+    /// Writes what is no regular file. Those are written while they are read.
+    fn unpack(&mut self, path: &[u8], kind: &EntryKind, mode: u16) {
+        let Some(unpacking) = &mut self.unpacking else { return };
+        match kind {
+            EntryKind::Directory => unpacking.directory(path, Attributes { mode, modified: 0 }),
+            EntryKind::Symlink(target) => unpacking.symlink(path, target),
+            EntryKind::Hardlink(target) => unpacking.hardlink(path, target),
+            EntryKind::Whiteout => unpacking.whiteout(path),
+            EntryKind::Opaque => unpacking.opaque(path),
+            // Devices are the sandbox's own; a FIFO in an image leads nowhere.
+            EntryKind::File(_) | EntryKind::Special => {}
+        }
     }
 
     /// Counts a sparse file: its holes take no bytes in the archive, and time all the same.
@@ -119,7 +143,25 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What a regular file holds, where it is a binary or executable.
+    /// What a regular file holds, where it is a binary or executable. It is written on the way.
+    fn file(
+        &mut self,
+        entry: &mut tar::Entry<'_, impl Read>,
+        sparse: &SparseRecords,
+        path: &[u8],
+        mode: u16,
+    ) -> io::Result<Option<Box<Content>>> {
+        let attributes = Attributes { mode, modified: entry.header().mtime().unwrap_or_default() };
+        if let Some(unpacking) = &mut self.unpacking {
+            unpacking.begin_file(path, attributes);
+        }
+        let content = self.content(entry, sparse, mode & 0o111 != 0)?;
+        if let Some(unpacking) = &mut self.unpacking {
+            unpacking.end_file(path, attributes);
+        }
+        Ok(content)
+    }
+
     fn content(
         &mut self,
         entry: &mut tar::Entry<'_, impl Read>,
@@ -150,16 +192,33 @@ impl Walk<'_> {
         }
         let first = self.chunk.get(..filled).unwrap_or_default();
         if !executable && !is_binary_magic(first) {
+            self.write_rest(filled, file)?;
             return Ok(None);
         }
         let mut scanner = Scanner::new(size, std::mem::take(&mut self.head));
         while filled > 0 && scanner.feed(self.chunk.get(..filled).unwrap_or_default()) {
+            if let Some(unpacking) = &mut self.unpacking {
+                unpacking.write(self.chunk.get(..filled).unwrap_or_default());
+            }
             filled = file.read(&mut self.chunk)?;
         }
+        self.write_rest(filled, file)?;
         let (content, head) = scanner.finish();
         self.head = head;
         let keep = executable || content.is_binary();
         Ok(keep.then(|| Box::new(content)))
+    }
+}
+
+impl Walk<'_> {
+    /// Writes what is in hand and the rest of a file. Without somebody who wants it, it is not read.
+    fn write_rest(&mut self, mut filled: usize, mut file: impl Read) -> io::Result<()> {
+        let Some(unpacking) = &mut self.unpacking else { return Ok(()) };
+        while filled > 0 {
+            unpacking.write(self.chunk.get(..filled).unwrap_or_default());
+            filled = file.read(&mut self.chunk)?;
+        }
+        Ok(())
     }
 }
 

@@ -8,8 +8,10 @@ mod decompress;
 mod guard;
 mod pass;
 mod sparse;
+pub mod unpack;
 
 pub use pass::{LayerRead, read, verify};
+pub use unpack::Unpacking;
 
 use super::digest::Digest;
 use crate::binary::Content;

@@ -1,6 +1,6 @@
 //! The one pass over a layer: blob digest and size, decompression, diff_id, entries.
 
-use super::{Fault, LayerFacts, Limits, archive, decompress};
+use super::{Fault, LayerFacts, Limits, Unpacking, archive, decompress};
 use crate::image::descriptor::Descriptor;
 use crate::image::digest::{Algorithm, Digest, HashingReader};
 use std::io::{self, BufRead, BufReader, Read};
@@ -22,12 +22,19 @@ pub struct LayerRead {
 
 /// Reads a layer once, from start to end, in bounded memory.
 ///
-/// `progress` is told the number of compressed bytes of each step. Whether the
+/// `progress` is told the number of compressed bytes of each step; its files are also written
+/// to `unpacking`, where there is one, before it is known whether the digests are right. Whether the
 /// diff_id is the config's is for the caller to compare: one layer may serve several configs.
-pub fn read(descriptor: &Descriptor, blob: Box<dyn Read + Send>, limits: &Limits, progress: &dyn Fn(u64)) -> LayerRead {
+pub fn read(
+    descriptor: &Descriptor,
+    blob: Box<dyn Read + Send>,
+    limits: &Limits,
+    unpacking: Option<&mut Unpacking>,
+    progress: &dyn Fn(u64),
+) -> LayerRead {
     let mut tap = Tap { inner: blob, left: descriptor.size.saturating_add(1), failure: None, progress };
     let mut compressed = HashingReader::new(&mut tap, descriptor.digest.algorithm());
-    let unpacked = unpack(&mut compressed, limits);
+    let unpacked = unpack(&mut compressed, limits, unpacking);
     // What the archive did not need still belongs to the digest.
     let drained = io::copy(&mut compressed, &mut io::sink());
     let (digest, bytes) = compressed.finish();
@@ -75,12 +82,12 @@ fn blob_fault(descriptor: &Descriptor, digest: Digest, bytes: u64) -> Option<Fau
     }
 }
 
-fn unpack(compressed: impl Read, limits: &Limits) -> Result<LayerFacts, Fault> {
+fn unpack(compressed: impl Read, limits: &Limits, unpacking: Option<&mut Unpacking>) -> Result<LayerFacts, Fault> {
     let corrupt = |e: &io::Error| Fault::Corrupt(e.to_string().escape_debug().to_string());
     let decompressed = decompress::reader(compressed).map_err(|e| corrupt(&e))?;
     let bounded = decompressed.take(limits.bytes.saturating_add(1));
     let mut blocks = BufReader::with_capacity(BLOCK_BYTES, HashingReader::new(bounded, Algorithm::Sha256));
-    let entries = archive::walk(&mut blocks, limits);
+    let entries = archive::walk(&mut blocks, limits, unpacking);
     // Padding after the archive's end still belongs to the diff_id; a broken archive has none to compare.
     let drained = if entries.is_ok() { drain(&mut blocks) } else { Ok(()) };
     let (diff_id, bytes) = blocks.into_inner().finish();

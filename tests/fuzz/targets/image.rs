@@ -64,7 +64,7 @@ impl Source for Memory {
 
 fn report(source: &Memory) -> Report {
     let selection = Selection::all();
-    let options = Options { selection: &selection, limits: LIMITS, jobs: 1, cache: None, layers: true };
+    let options = Options { selection: &selection, limits: LIMITS, jobs: 1, cache: None, layers: true, unpack: None };
     let facts = examine::examine(source, &options, &Silent).expect("the index is right");
     let checked = check::image(&facts, "fuzzed", &Requirements::default());
     let mut report = Report {

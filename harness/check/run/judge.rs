@@ -1,0 +1,310 @@
+//! From what commands did to findings.
+
+use super::super::draft::{Draft, shown_path};
+use super::super::rule::{self, Rule};
+use super::attempt::{Smoke, SmokeKind};
+use crate::image::PlatformFacts;
+use crate::image::rootfs::RootFs;
+use crate::run::{Cpu, Ended, Exit, Output, Ran, StartError};
+use mpcheck_reports::{Finding, Severity};
+
+/// Signals by which a processor, or an emulator of one, says that it cannot go on (signal(7)).
+const SIGILL: i32 = 4;
+const SIGTRAP: i32 = 5;
+const SIGABRT: i32 = 6;
+const SIGBUS: i32 = 7;
+const SIGSEGV: i32 = 11;
+
+/// How many bytes of an output are shown in a finding.
+const SHOWN_BYTES: usize = 400;
+
+/// What commands tell of an image.
+#[derive(Default)]
+pub(super) struct Judged {
+    pub(super) findings: Vec<Finding>,
+    /// What the image itself said of its machine, or else the probe.
+    pub(super) machine: String,
+    /// Why it could not be told, where an emulator stood in the way.
+    pub(super) undecided: Option<String>,
+}
+
+/// Judges all commands of one platform.
+pub(super) fn judge(
+    platform: &PlatformFacts,
+    rootfs: Option<&RootFs<'_>>,
+    ran: &Ran,
+    smokes: &[Smoke],
+    cpu: Cpu,
+) -> Judged {
+    let mut judge = Judge { platform, rootfs, ran, cpu, judged: Judged::default() };
+    judge.judged.machine.clone_from(&ran.machine);
+    judge.started();
+    judge.machine_is_right(&ran.machine, "the kernel");
+    for (index, (smoke, ended)) in smokes.iter().zip(&ran.ended).enumerate() {
+        judge.command(index, smoke, ended);
+    }
+    judge.judged
+}
+
+struct Judge<'a> {
+    platform: &'a PlatformFacts,
+    rootfs: Option<&'a RootFs<'a>>,
+    ran: &'a Ran,
+    cpu: Cpu,
+    judged: Judged,
+}
+
+impl Judge<'_> {
+    fn draft(&self, rule: &Rule, message: String, hint: impl Into<String>) -> Draft {
+        Draft::new(rule, message, hint).on(self.platform)
+    }
+
+    fn push(&mut self, draft: Draft) {
+        self.judged.findings.push(draft.done());
+    }
+
+    fn undecided(&mut self, why: String) {
+        self.judged.undecided.get_or_insert(why);
+    }
+
+    /// The platform that the runner started must be the one that was asked for.
+    fn started(&mut self) {
+        let Some(started) = self.ran.started.as_ref().filter(|started| !started.same_as(&self.platform.platform))
+        else {
+            return;
+        };
+        let message = format!("the engine started {started} where {} was asked for", self.platform.platform);
+        let hint = "the engine takes the platform from the image's config: see manifest/config-mismatch";
+        let draft = self.draft(&rule::WRONG_MACHINE, message, hint);
+        self.push(draft.instead(self.platform.platform.to_string(), started.to_string()));
+    }
+
+    fn machine_is_right(&mut self, machine: &str, who: &str) {
+        let Some(row) = self.platform.platform.row() else { return };
+        let uname = row.uname(self.platform.platform.variant());
+        let allowed = if self.ran.emulator.is_some() { uname.emulated } else { uname.native };
+        if allowed.contains(&machine) || (self.ran.emulator.is_none() && uname.linux32.contains(&machine)) {
+            return;
+        }
+        let shown: String = machine.chars().take(80).collect::<String>().escape_debug().to_string();
+        let message = format!("{who} says that this is {shown}, which {} is not", self.platform.platform);
+        let hint = "a program of another architecture answered: look at the findings of the group binary, and at the \
+                    image's `uname`";
+        let draft = self.draft(&rule::WRONG_MACHINE, message, hint);
+        self.push(draft.instead(allowed.join(" or "), shown));
+    }
+
+    fn command(&mut self, index: usize, smoke: &Smoke, ended: &Ended) {
+        let words = shown(&smoke.command.words);
+        let leaks: Vec<&[u8]> =
+            self.ran.refused.iter().filter(|refused| refused.command == index).map(|refused| &*refused.path).collect();
+        for path in &leaks {
+            self.leak(path, &words);
+        }
+        if !leaks.is_empty() {
+            // Whatever else went wrong came of that.
+            return;
+        }
+        match &ended.exit {
+            Exit::NotStarted(error) => self.not_started(smoke, &words, error),
+            Exit::TimedOut => {
+                let seconds = smoke.command.timeout.as_secs_f64();
+                let message = format!("`{words}` did not end within {seconds} s");
+                let hint = "a server does not end by itself: give a command that does, or more time with --timeout";
+                let draft = self.draft(&rule::TIMEOUT, message, hint).observed(tail(ended));
+                self.push(draft);
+            }
+            Exit::OutOfMemory => {
+                self.failed(&words, "its processes took more memory than they may", ended);
+            }
+            Exit::Signal(signal) => self.signal(*signal, &words, ended),
+            Exit::Code(code) => self.code(*code, smoke, &words, ended),
+        }
+    }
+
+    fn leak(&mut self, path: &[u8], words: &str) {
+        let shown = shown_path(path.strip_prefix(b"/").unwrap_or(path));
+        let message = format!(
+            "`{words}` started {shown}, a program for this machine's own processor that no {} machine can run",
+            self.platform.platform
+        );
+        let hint = "build it for the platform, or copy it from a stage that is: `mpcheck explain run/native-leak`";
+        let mut draft = self.draft(&rule::NATIVE_LEAK, message, hint).path(path.strip_prefix(b"/").unwrap_or(path));
+        if let Some((_, node)) = self.rootfs.and_then(|rootfs| rootfs.lookup(path).ok()) {
+            draft = draft.layer(self.platform, node.layer);
+        }
+        self.push(draft.observed("refused by the sandbox"));
+    }
+
+    fn not_started(&mut self, smoke: &Smoke, words: &str, error: &StartError) {
+        let program = smoke.command.words.first().map(String::as_str).unwrap_or_default();
+        if smoke.kind == SmokeKind::Machine && *error == StartError::NotFound && !self.has_program(program) {
+            // An image without a shell and tools: the probe's answer stands.
+            return;
+        }
+        let (rule, hint) = match error {
+            StartError::ExecFormat => (
+                &rule::EXEC_FORMAT_ERROR,
+                "it is for another architecture, or is no program: see the findings of the group binary",
+            ),
+            StartError::NotFound => (
+                &rule::COMMAND_FAILED,
+                "where the file is there, its interpreter is not: see its first line, or `readelf -l`",
+            ),
+            StartError::NotExecutable | StartError::Other(_) => {
+                (&rule::COMMAND_FAILED, "look at its mode and at those of the directories above it")
+            }
+        };
+        let draft = self.draft(rule, format!("`{words}` could not be started: {error}"), hint);
+        self.push(draft);
+    }
+
+    /// Whether the image has an executable of this name in one of its PATH's directories.
+    fn has_program(&self, name: &str) -> bool {
+        let (Some(rootfs), Ok(config)) = (self.rootfs, &self.platform.config) else { return false };
+        super::super::binary::path_directories(config)
+            .into_iter()
+            .any(|directory| rootfs.lookup(format!("{directory}/{name}").as_bytes()).is_ok())
+    }
+
+    fn signal(&mut self, signal: i32, words: &str, ended: &Ended) {
+        match signal {
+            SIGILL => self.illegal_instruction(words, ended),
+            SIGSEGV | SIGABRT | SIGBUS | SIGTRAP
+                if self.ran.emulator.is_some() && !blames_the_program(&ended.stderr) =>
+            {
+                self.emulator_crashed(words, signal, ended);
+            }
+            _ => self.failed(words, &format!("it was ended by {}", signal_name(signal)), ended),
+        }
+    }
+
+    fn illegal_instruction(&mut self, words: &str, ended: &Ended) {
+        let platform = &self.platform.platform;
+        let baseline = self.cpu == Cpu::Baseline;
+        let processor = match (&self.ran.emulator, baseline) {
+            (_, true) => format!("a processor that is {platform} and no more"),
+            (Some(emulator), false) => format!("the processor of {emulator}"),
+            (None, false) => "this machine's processor".to_owned(),
+        };
+        let message = format!("`{words}` has an instruction that {processor} does not have (SIGILL)");
+        let hint = if baseline {
+            "build it for the platform's own level: GOARM, GOAMD64, -march and the like in the instruction that builds it"
+        } else {
+            "run it with `--cpu baseline`: that tells whether the image or this processor is to blame"
+        };
+        let draft = self.draft(&rule::ILLEGAL_INSTRUCTION, message.clone(), hint).observed(tail(ended));
+        if baseline {
+            self.push(draft);
+        } else {
+            // It may be too new a program or too old a processor.
+            self.push(draft.severity(Severity::Warning));
+            self.undecided(message);
+        }
+    }
+
+    fn emulator_crashed(&mut self, words: &str, signal: i32, ended: &Ended) {
+        let emulator = self.ran.emulator.as_deref().unwrap_or("the emulator");
+        let message = format!("{emulator} died of {} while it ran `{words}`", signal_name(signal));
+        let hint = "that says nothing about the image: try another version of qemu, or a machine of this architecture";
+        let draft = self.draft(&rule::EMULATOR_CRASHED, message.clone(), hint).observed(tail(ended));
+        self.push(draft);
+        self.undecided(message);
+    }
+
+    fn code(&mut self, code: i32, smoke: &Smoke, words: &str, ended: &Ended) {
+        if code != smoke.expect.code {
+            // A shell tells of a signal by 128 and its number (POSIX, "Exit Status for Commands").
+            let text = String::from_utf8_lossy(&ended.stderr.bytes);
+            match code {
+                132 if text.contains("llegal instruction") => self.illegal_instruction(words, ended),
+                // bash, dash and busybox say it in these words.
+                126 | 127 | 2 if text.contains("xec format error") => {
+                    let hint = "what it starts is for another architecture, or is no program: see the group binary";
+                    let draft =
+                        self.draft(&rule::EXEC_FORMAT_ERROR, format!("`{words}` met an exec format error"), hint);
+                    self.push(draft.observed(tail(ended)));
+                }
+                _ => self.failed(words, &format!("it exited with {code} instead of {}", smoke.expect.code), ended),
+            }
+            return;
+        }
+        if smoke.kind == SmokeKind::Machine {
+            let said = String::from_utf8_lossy(&ended.stdout.bytes).trim().to_owned();
+            self.judged.machine.clone_from(&said);
+            self.machine_is_right(&said, "`uname -m`");
+        }
+        let streams = [
+            ("standard output", &smoke.expect.stdout, &ended.stdout),
+            ("standard error", &smoke.expect.stderr, &ended.stderr),
+        ];
+        for (stream, patterns, output) in streams {
+            let text = String::from_utf8_lossy(&output.bytes);
+            for pattern in patterns.iter().filter(|pattern| !pattern.is_match(&text)) {
+                let cut = if output.total > output.bytes.len() as u64 {
+                    format!(", of which the first {} bytes were looked at", output.bytes.len())
+                } else {
+                    String::new()
+                };
+                let message = format!("`{words}`: nothing on its {stream} matches `{pattern}`{cut}");
+                let hint = "patterns are regular expressions that may match anywhere; `(?m)^` and `$` are of lines";
+                let draft = self.draft(&rule::OUTPUT_MISMATCH, message, hint);
+                self.push(draft.instead(pattern.as_str(), excerpt(output)));
+            }
+        }
+    }
+
+    fn failed(&mut self, words: &str, how: &str, ended: &Ended) {
+        let hint = "run it by hand where the report says it ran; what it wrote is above";
+        let draft = self.draft(&rule::COMMAND_FAILED, format!("`{words}` failed: {how}"), hint);
+        self.push(draft.observed(tail(ended)));
+    }
+}
+
+/// Whether qemu says that it was the emulated program that was ended by the signal (qemu, `linux-user/signal.c`).
+fn blames_the_program(stderr: &Output) -> bool {
+    String::from_utf8_lossy(&stderr.bytes).contains("uncaught target signal")
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        SIGILL => "SIGILL",
+        SIGTRAP => "SIGTRAP",
+        SIGABRT => "SIGABRT",
+        SIGBUS => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        SIGSEGV => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        31 => "SIGSYS",
+        _ => return format!("signal {signal}"),
+    };
+    name.to_owned()
+}
+
+/// A command line for a message.
+fn shown(words: &[String]) -> String {
+    let quoted = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
+    let cut: String = quoted.chars().take(200).collect();
+    cut.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
+}
+
+/// The end of what a command said: of its errors, else of its output.
+fn tail(ended: &Ended) -> String {
+    let output = if ended.stderr.bytes.is_empty() { &ended.stdout } else { &ended.stderr };
+    excerpt(output)
+}
+
+fn excerpt(output: &Output) -> String {
+    if output.bytes.is_empty() {
+        return "no output".to_owned();
+    }
+    let from = output.bytes.len().saturating_sub(SHOWN_BYTES);
+    let text = String::from_utf8_lossy(output.bytes.get(from..).unwrap_or_default()).trim().to_owned();
+    let dots = if from > 0 { "…" } else { "" };
+    format!("{dots}{}", text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\""))
+}

@@ -1,0 +1,272 @@
+//! The emulators: static qemu programs, of the host or out of an image, as marked copies.
+//!
+//! A handler with flag F has the kernel hold the emulator open, but a dynamic one would look for its own loader
+//! inside the container, so only static ones will do. In a sandbox that refuses the host's own programs
+//! the emulator is one of these itself, and gets through by its mark: see [`crate::probe::MARK`].
+
+use super::super::NotReady;
+use crate::binary::{Content, Interpreter, Scanner};
+use crate::platform::Architecture;
+use crate::probe;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Where Debian, Fedora and the image tonistiigi/binfmt have them, besides `PATH`.
+const DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/libexec/qemu-binfmt", "/bin"];
+
+/// The largest emulator that is copied. Debian's have 4 to 20 MB.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// Below the store: copies, and what was taken out of an image.
+const COPIES: &str = "emulators";
+const FETCHED: &str = "emulators/fetched";
+
+/// The emulators that there are.
+#[derive(Debug, Clone)]
+pub(super) struct Emulators {
+    /// The store's directory, which the interpreters' paths are relative to.
+    store: PathBuf,
+    owner: crate::image::layer::unpack::Owner,
+    directories: Vec<PathBuf>,
+    /// Those out of the image come first: somebody asked for them.
+    prefer_fetched: bool,
+}
+
+/// An emulator that the kernel can be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Emulator {
+    /// The marked copy, relative to the store's directory.
+    pub(super) interpreter: String,
+    /// Where it was found, in words.
+    pub(super) origin: String,
+}
+
+impl Emulators {
+    /// Looks in these directories, then where distributions have them. `path` is the variable `PATH`.
+    pub(super) fn new(
+        store: &Path,
+        owner: crate::image::layer::unpack::Owner,
+        path: Option<&std::ffi::OsStr>,
+        prefer_fetched: bool,
+    ) -> Self {
+        let mut directories: Vec<PathBuf> = path.iter().flat_map(std::env::split_paths).collect();
+        directories.extend(DIRECTORIES.map(PathBuf::from));
+        directories.retain(|directory| directory.is_absolute());
+        Self { store: store.to_owned(), owner, directories, prefer_fetched }
+    }
+
+    /// The emulator of an architecture.
+    pub(super) fn find(&self, row: &Architecture) -> Result<Emulator, NotReady> {
+        let Some(emulator) = row.emulator else {
+            return Err(NotReady::new(format!("qemu emulates no {}", row.name), ""));
+        };
+        let fetched = || self.fetched(emulator.name);
+        let found = if self.prefer_fetched {
+            fetched().map_or_else(|| self.on_host(emulator.name), Ok)
+        } else {
+            self.on_host(emulator.name).or_else(|why| fetched().ok_or(why))
+        };
+        let (source, origin) = found.map_err(|why| {
+            NotReady::new(
+                why,
+                "install one (Debian, Ubuntu: `apt-get install qemu-user-static`; Fedora: `dnf install \
+                 qemu-user-static`), or let mpcheck take it out of an image: `--emulators tonistiigi/binfmt`",
+            )
+        })?;
+        let interpreter = self.copy(&source).map_err(|error| {
+            NotReady::new(format!("the emulator {} could not be copied: {error}", source.display()), "")
+        })?;
+        Ok(Emulator { interpreter, origin })
+    }
+
+    /// The refuser for the host's own processor, see [`crate::probe::refuser`].
+    pub(super) fn refuser(&self, host: &Architecture) -> Result<String, NotReady> {
+        let refuser = probe::refuser(host).ok_or_else(|| {
+            NotReady::new(
+                format!("on {} mpcheck cannot refuse the host's own programs", host.name),
+                "use `--run docker`",
+            )
+        })?;
+        let name = format!("{COPIES}/refuser-{}-{:016x}", host.name, xxhash_rust::xxh3::xxh3_64(&refuser));
+        self.put(&name, &refuser)
+            .map_err(|error| NotReady::new(format!("{} could not be written: {error}", self.store.display()), ""))?;
+        Ok(name)
+    }
+
+    /// Where an emulator on the host is, or why none is usable.
+    fn on_host(&self, name: &str) -> Result<(PathBuf, String), String> {
+        let mut dynamic = None;
+        for program in [format!("qemu-{name}-static"), format!("qemu-{name}")] {
+            for directory in &self.directories {
+                let path = directory.join(&program);
+                match is_static(&path) {
+                    Ok(true) => return Ok((path.clone(), path.display().to_string())),
+                    Ok(false) => dynamic = Some(path),
+                    Err(_) => {}
+                }
+            }
+        }
+        Err(match dynamic {
+            Some(path) => {
+                format!("{} is dynamically linked, and would not find its loader in a container", path.display())
+            }
+            None => format!("there is no emulator qemu-{name} on this host"),
+        })
+    }
+
+    fn fetched(&self, name: &str) -> Option<(PathBuf, String)> {
+        let path = self.store.join(FETCHED).join(format!("qemu-{name}"));
+        let origin = fs::read_to_string(self.store.join(FETCHED).join("ORIGIN")).ok()?;
+        path.is_file().then(|| (path, format!("the image {}", origin.trim())))
+    }
+
+    /// Takes the emulators out of a root filesystem's directories, the topmost first, and remembers whose they are.
+    ///
+    /// How many were taken.
+    pub(super) fn take(&self, layers: &[PathBuf], origin: &str) -> io::Result<usize> {
+        let into = self.store.join(FETCHED);
+        fs::create_dir_all(&into)?;
+        let mut taken = 0;
+        for row in crate::platform::ARCHITECTURES {
+            let Some(emulator) = row.emulator else { continue };
+            let name = format!("qemu-{}", emulator.name);
+            for candidate in layers.iter().map(|layer| layer.join("usr/bin").join(&name)) {
+                // The image chose what is there: a link in it must not lead to a file of the host.
+                let plain = fs::symlink_metadata(&candidate).is_ok_and(|meta| meta.is_file());
+                if plain && is_static(&candidate).unwrap_or(false) {
+                    fs::copy(&candidate, into.join(format!(".{name}")))?;
+                    fs::rename(into.join(format!(".{name}")), into.join(&name))?;
+                    taken += 1;
+                    break;
+                }
+            }
+        }
+        fs::write(into.join("ORIGIN"), origin)?;
+        Ok(taken)
+    }
+
+    /// A marked copy; made once for each state of the file.
+    fn copy(&self, source: &Path) -> io::Result<String> {
+        let meta = fs::metadata(source)?;
+        let state =
+            format!("{}\n{}\n{}\n{}\n{}", source.display(), meta.dev(), meta.ino(), meta.size(), meta.mtime_nsec());
+        let name = source.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{COPIES}/{name}-{:016x}", xxhash_rust::xxh3::xxh3_64(state.as_bytes()));
+        if !self.store.join(&name).is_file() {
+            let mut bytes = Vec::new();
+            File::open(source)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+            if !probe::marked(&mut bytes) {
+                return Err(io::Error::other("it is no ELF file"));
+            }
+            self.put(&name, &bytes)?;
+        }
+        Ok(name)
+    }
+
+    /// Writes a program of the store, whole or not at all.
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.store.join(name);
+        if path.is_file() {
+            return Ok(());
+        }
+        let directory = path.parent().unwrap_or(&self.store);
+        fs::create_dir_all(directory)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        io::Write::write_all(&mut file, bytes)?;
+        fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        if let Some((user, group)) = self.owner {
+            for made in [file.path(), directory] {
+                std::os::unix::fs::chown(made, Some(user), Some(group))?;
+            }
+        }
+        // A file that is open for writing cannot be executed (ETXTBSY), so it is closed before it gets its name.
+        let path_of_it = file.into_temp_path();
+        path_of_it.persist(&path).map_err(|error| error.error)
+    }
+}
+
+/// Whether a file is an ELF program for this machine that needs no loader.
+fn is_static(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut scanner = Scanner::new(size, Vec::new());
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 || !scanner.feed(chunk.get(..read).unwrap_or_default()) {
+            break;
+        }
+    }
+    match scanner.finish().0 {
+        Content::Elf(elf) => Ok(elf.interpreter == Interpreter::None),
+        _ => Err(io::Error::other("it is no ELF file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn row() -> &'static Architecture {
+        Architecture::by_name("arm64").unwrap()
+    }
+
+    /// Emulators that look only into this directory.
+    fn only(store: &Path, directory: &Path) -> Emulators {
+        Emulators {
+            store: store.to_owned(),
+            owner: None,
+            directories: vec![directory.to_owned()],
+            prefer_fetched: false,
+        }
+    }
+
+    #[test]
+    fn a_static_emulator_is_copied_and_marked() {
+        let (store, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let host = crate::platform::Platform::host();
+        let program = probe::probe(host.row().unwrap()).unwrap();
+        fs::write(bin.path().join("qemu-aarch64-static"), &program).unwrap();
+        let found = only(store.path(), bin.path()).find(row()).unwrap();
+        assert!(found.origin.ends_with("/qemu-aarch64-static"), "{found:?}");
+        let copy = store.path().join(&found.interpreter);
+        let bytes = fs::read(&copy).unwrap();
+        assert_eq!(bytes.len(), program.len());
+        assert_eq!(&bytes[9..16], &probe::MARK);
+        assert_eq!(bytes[..9], program[..9]);
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o755);
+    }
+
+    #[test]
+    fn a_dynamic_emulator_is_none_and_said_to_be_so() {
+        let (store, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::copy("/bin/true", bin.path().join("qemu-aarch64")).unwrap();
+        let error = only(store.path(), bin.path()).find(row()).unwrap_err();
+        assert!(error.why.contains("dynamically linked"), "{error:?}");
+    }
+
+    #[test]
+    fn no_emulator_names_what_installs_it() {
+        let empty = tempfile::tempdir().unwrap();
+        let error = only(empty.path(), empty.path()).find(row()).unwrap_err();
+        assert!(error.why.contains("no emulator qemu-aarch64"), "{error:?}");
+        assert!(error.hint.contains("qemu-user-static") && error.hint.contains("--emulators"), "{error:?}");
+    }
+
+    #[test]
+    fn emulators_of_an_image_are_taken_and_links_are_not_followed() {
+        let (store, layer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let bin = layer.path().join("usr/bin");
+        fs::create_dir_all(&bin).unwrap();
+        let program = probe::probe(crate::platform::Platform::host().row().unwrap()).unwrap();
+        fs::write(bin.join("qemu-aarch64"), &program).unwrap();
+        std::os::unix::fs::symlink(bin.join("qemu-aarch64"), bin.join("qemu-arm")).unwrap();
+        let emulators = only(store.path(), Path::new("/nowhere"));
+        assert_eq!(emulators.take(&[layer.path().to_owned()], "tonistiigi/binfmt@sha256:0").unwrap(), 1);
+        assert_eq!(emulators.find(row()).unwrap().origin, "the image tonistiigi/binfmt@sha256:0");
+        assert!(emulators.find(Architecture::by_name("arm").unwrap()).is_err());
+    }
+}

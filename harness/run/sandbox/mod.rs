@@ -1,0 +1,496 @@
+//! The sandbox: a runner without Docker, without root, and with nothing registered on the host.
+//!
+//! Each platform gets user, mount, PID, network, IPC, UTS and control group namespaces of its own, and in them:
+//! - a binfmt_misc of its own, which the kernel has allowed since 6.7 and which hides the host's handlers: it has the
+//!   platform's emulator, and no other;
+//! - where the platform is foreign, a handler for the host's own programs that *refuses and reports* them, as the
+//!   platform's real machine would ([`handler`]);
+//! - the image's layers as a read-only overlay, straight from the [`Store`] of unpacked layers.
+//!
+//! There is one user in it, the image's, who owns all files and has no capabilities. So a program that would fail
+//! elsewhere because a file belongs to another user does not fail here; that needs `--run docker`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | the runner: which platforms, with which handlers |
+//! | `prepared.rs`, `namespace.rs`, `spawn.rs` | making the namespaces: what is prepared, what happens inside, and outside |
+//! | `emulator.rs`, `handler.rs` | qemu, and how the kernel is told of it |
+//! | `user.rs`, `memory.rs` | the image's user; how much memory everything in it takes |
+//! | `forbidden.rs` | why a host allows no sandbox |
+
+mod emulator;
+mod forbidden;
+mod handler;
+mod memory;
+mod namespace;
+mod prepared;
+mod spawn;
+mod user;
+
+use super::{Command, Cpu, Ended, Exit, Limits, NotReady, Offer, Ran, Refused, Runner, Task};
+use crate::image::digest::Digest;
+use crate::image::layer;
+use crate::image::source::Source;
+use crate::image::store::{Held, Store};
+use crate::image::{LayerState, PlatformFacts};
+use crate::platform::{Architecture, Platform};
+use crate::probe;
+use emulator::{Emulator, Emulators};
+use prepared::{Pointers, Prepared, PreparedCommand, PreparedFile};
+use spawn::{Host, Running};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// The user and group of the host that a sandbox's user is where root runs mpcheck: numbers that nobody has.
+///
+/// Root itself would be exempt from the limit on processes (`copy_process` in the kernel's `kernel/fork.c`), and could
+/// write what root can.
+const NOBODY: u32 = 1_836_086_123;
+
+/// Where the probe lies in a sandbox.
+const PROBE: &str = "/dev/mpcheck/probe";
+
+/// How long the probe may take: it makes four system calls.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What `PATH` is where the image names none, as for an engine.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The largest `/etc/passwd` or `/etc/group` that is read.
+const MAX_ACCOUNTS: u64 = 1 << 20;
+
+/// Runs platforms in sandboxes.
+#[derive(Debug)]
+pub struct Sandbox {
+    store: Store,
+    emulators: Emulators,
+    host: Host,
+    /// What came of trying each platform in an empty root.
+    tried: Mutex<BTreeMap<(String, Cpu), Result<Ready, NotReady>>>,
+}
+
+/// A platform that runs here: proved.
+#[derive(Debug, Clone)]
+struct Ready {
+    handlers: Vec<Vec<u8>>,
+    /// The emulator with its version, and where it is from.
+    emulator: Option<(String, String)>,
+    /// `QEMU_CPU`.
+    cpu: Option<&'static str>,
+}
+
+impl Sandbox {
+    /// A sandbox whose layers and emulators are kept in this directory.
+    ///
+    /// `prefer_fetched`: emulators that were taken out of an image come before the host's.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn new(directory: &Path, prefer_fetched: bool) -> std::io::Result<Self> {
+        let owner = can_be_anybody().then_some((NOBODY, NOBODY));
+        let (user, group) = owner.unwrap_or((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()));
+        let store = Store::open(directory, owner)?;
+        for skeleton in ["skeleton", "skeleton/proc", "skeleton/dev", "skeleton/tmp", "skeleton/sys", "empty"] {
+            std::fs::create_dir_all(store.directory().join(skeleton))?;
+            if let Some((user, group)) = owner {
+                std::os::unix::fs::chown(store.directory().join(skeleton), Some(user), Some(group))?;
+            }
+        }
+        let emulators = Emulators::new(store.directory(), owner, std::env::var_os("PATH").as_deref(), prefer_fetched);
+        Ok(Self { store, emulators, host: Host { user, group }, tried: Mutex::default() })
+    }
+
+    /// The store of unpacked layers.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Takes the emulators out of an image whose layers are in the store. `origin` names it, with its digest.
+    ///
+    /// # Errors
+    /// When a layer is not there, or there is no emulator in it.
+    pub fn take_emulators(&self, platform: &PlatformFacts, origin: &str) -> Result<usize, NotReady> {
+        let mut layers = Vec::new();
+        for layer in platform.layers.iter().rev() {
+            let held = self.store.hold(&layer.descriptor).ok().flatten();
+            let held = held.ok_or_else(|| NotReady::new(format!("{origin} could not be unpacked"), ""))?;
+            layers.push((self.store.directory().join(&held.files), held));
+        }
+        let directories: Vec<PathBuf> = layers.iter().map(|(path, _)| path.clone()).collect();
+        match self.emulators.take(&directories, origin) {
+            Ok(0) => Err(NotReady::new(
+                format!("there is no static emulator in {origin} (looked for /usr/bin/qemu-ARCH)"),
+                "tonistiigi/binfmt has them",
+            )),
+            Ok(taken) => Ok(taken),
+            Err(error) => Err(NotReady::new(format!("the emulators of {origin} could not be kept: {error}"), "")),
+        }
+    }
+
+    /// Whether a platform runs here, proved by running the probe in an empty root.
+    fn ready(&self, platform: &Platform, cpu: Cpu) -> Result<Ready, NotReady> {
+        let key = (platform.to_string(), cpu);
+        let known = self.tried.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known {
+            return known;
+        }
+        let result = self.prove(platform, cpu);
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner).insert(key, result.clone());
+        result
+    }
+
+    fn prove(&self, platform: &Platform, cpu: Cpu) -> Result<Ready, NotReady> {
+        if platform.os() != "linux" {
+            return Err(NotReady::new(format!("the sandbox runs Linux, and this is {}", platform.os()), ""));
+        }
+        let Some(row) = platform.row() else {
+            return Err(NotReady::new(format!("the architecture table does not know {platform}"), ""));
+        };
+        let native = cpu == Cpu::Max && platform.runs_on(&Platform::host());
+        let first = self.tried_as(platform, row, cpu, !native);
+        // arm64 hosts may or may not have 32-bit instructions; only trying tells.
+        match first {
+            Err(_) if native && !same_architecture(platform) => self.tried_as(platform, row, cpu, true),
+            other => other,
+        }
+    }
+
+    fn tried_as(&self, platform: &Platform, row: &Architecture, cpu: Cpu, emulate: bool) -> Result<Ready, NotReady> {
+        let program = probe::probe(row)
+            .ok_or_else(|| NotReady::new(format!("mpcheck has no probe for {}", row.name), "use `--run docker`"))?;
+        let emulator = emulate.then(|| self.emulators.find(row)).transpose()?;
+        let model = match cpu {
+            Cpu::Max => None,
+            Cpu::Baseline => Some(row.qemu_cpu(platform.variant()).ok_or_else(|| {
+                NotReady::new(format!("qemu has no processor that is {platform} and no more"), "use `--cpu max`")
+            })?),
+        };
+        let handlers = self.handlers(row, emulator.as_ref())?;
+        let asked = |words: &[&str], environment: &[String]| prepared_command(words, environment, DEFAULT_PATH);
+        let environment: Vec<String> = model.iter().map(|model| format!("QEMU_CPU={model}")).collect();
+        let mut commands = vec![asked(&[PROBE], &environment)?];
+        if emulator.is_some() {
+            commands.push(asked(&[PROBE], &["QEMU_VERSION=1".to_owned()])?);
+        }
+        let root = ["skeleton", "empty"].map(String::from).to_vec();
+        let who = user::User { user: 0, group: 0, home: "/".to_owned() };
+        let limits = Limits::default();
+        let prepared = self.prepared(&root, &who, handlers.clone(), program, c"/".to_owned(), commands, limits)?;
+        let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
+        let probed = running.run(0, PROBE_TIMEOUT, &limits).map_err(|broken| forbidden::why(&broken))?;
+        machine(&probed, platform, emulator.as_ref())?;
+        let version = match &emulator {
+            None => None,
+            Some(found) => {
+                let told = running.run(1, PROBE_TIMEOUT, &limits).map_err(|broken| forbidden::why(&broken))?;
+                Some((version(&told, row), found.origin.clone()))
+            }
+        };
+        Ok(Ready { handlers, emulator: version, cpu: model })
+    }
+
+    /// What the namespace's binfmt_misc is given: the platform's emulators, and refusers for the host's own programs.
+    fn handlers(&self, row: &Architecture, emulator: Option<&Emulator>) -> Result<Vec<Vec<u8>>, NotReady> {
+        let mut handlers = Vec::new();
+        let mut emulated = BTreeSet::new();
+        if let Some(emulator) = emulator {
+            handlers.extend(handler::emulate(row, &emulator.interpreter));
+            emulated.insert(row.name);
+            // What the platform's machines run as well: 386 on amd64. Where there is no emulator for it, it fails.
+            for other in row.executes.iter().filter_map(|other| Architecture::by_name(other.architecture)) {
+                if let Ok(found) = self.emulators.find(other) {
+                    handlers.extend(handler::emulate(other, &found.interpreter));
+                    emulated.insert(other.name);
+                }
+            }
+        }
+        let host = Platform::host();
+        let Some(host) = host.row() else { return Ok(handlers) };
+        let native = std::iter::once(host)
+            .chain(host.executes.iter().filter_map(|other| Architecture::by_name(other.architecture)));
+        for other in native.filter(|other| !row.executes(other) && !emulated.contains(other.name)) {
+            let refuser = self.emulators.refuser(host)?;
+            // Last, so that no handler of an emulator comes before it.
+            handlers.extend(handler::refuse(other, &refuser));
+        }
+        Ok(handlers)
+    }
+
+    #[allow(clippy::too_many_arguments)] // each is a part of one sandbox, named at its one use
+    fn prepared(
+        &self,
+        layers: &[String],
+        user: &user::User,
+        handlers: Vec<Vec<u8>>,
+        probe: Vec<u8>,
+        directory: CString,
+        commands: Vec<PreparedCommand>,
+        limits: Limits,
+    ) -> Result<Prepared, NotReady> {
+        Ok(Prepared {
+            user_map: c_string(format!("{} 0 1", user.user).as_bytes())?,
+            group_map: c_string(format!("{} 0 1", user.group).as_bytes())?,
+            store: c_string(self.store.directory().as_os_str().as_encoded_bytes())?,
+            layers: layers.iter().map(|layer| c_string(layer.as_bytes())).collect::<Result<_, _>>()?,
+            handlers,
+            files: vec![
+                PreparedFile { path: c_string(PROBE.as_bytes())?, bytes: probe, mode: 0o755 },
+                // Whatever user a program runs as, its refusal can be added; nobody in there can read it back.
+                PreparedFile { path: c_string(probe::REFUSALS.as_bytes())?, bytes: Vec::new(), mode: 0o622 },
+            ],
+            temporary: c_string(limits.temporary.to_string().as_bytes())?,
+            directory,
+            commands,
+            limits,
+        })
+    }
+
+    /// The layers of a platform in the store, the topmost first; those that are missing are unpacked.
+    fn layers(&self, task: &Task<'_>) -> Result<Vec<Held>, NotReady> {
+        let mut seen: BTreeSet<&Digest> = BTreeSet::new();
+        let mut held = Vec::new();
+        for (index, layer) in task.platform.layers.iter().enumerate().rev() {
+            // A layer that comes twice is hidden below itself, and overlayfs refuses it.
+            if !seen.insert(&layer.descriptor.digest) {
+                continue;
+            }
+            let failed = |why: String| NotReady::new(format!("layer {index} could not be unpacked: {why}"), "");
+            let found = self.store.hold(&layer.descriptor).map_err(|error| failed(error.to_string()))?;
+            held.push(match found {
+                Some(found) => found,
+                None => {
+                    unpack(&self.store, layer, task.source).map_err(&failed)?;
+                    let found = self.store.hold(&layer.descriptor).map_err(|error| failed(error.to_string()))?;
+                    found.ok_or_else(|| failed("it vanished from the cache".to_owned()))?
+                }
+            });
+        }
+        Ok(held)
+    }
+}
+
+impl Runner for Sandbox {
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn offer(&self, platform: &Platform, cpu: Cpu) -> Result<Offer, NotReady> {
+        let ready = self.ready(platform, cpu)?;
+        Ok(Offer { emulator: ready.emulator.map(|(version, origin)| format!("{version} from {origin}")) })
+    }
+
+    fn run(&self, task: &Task<'_>) -> Result<Ran, NotReady> {
+        let platform = &task.platform.platform;
+        let ready = self.ready(platform, task.cpu)?;
+        let held = self.layers(task)?;
+        let accounts = |name| accounts(self.store.directory(), &held, name);
+        let user = user::find(&task.config.user, &accounts("etc/passwd"), &accounts("etc/group"))
+            .map_err(|why| NotReady::new(why, "an engine would not start it either"))?;
+        let mut layers: Vec<String> = held.iter().map(|held| held.files.clone()).collect();
+        layers.push("skeleton".to_owned());
+        if layers.len() < 2 {
+            layers.push("empty".to_owned());
+        }
+        let environment = environment(task, &user, ready.cpu);
+        let path = task.config.variable("PATH").unwrap_or(DEFAULT_PATH);
+        let mut commands = vec![prepared_command(&[PROBE], &environment, path)?];
+        for command in task.commands {
+            commands.push(prepared_command(&command.words, &environment, path)?);
+        }
+        let directory = match task.config.working_directory.as_str() {
+            "" => c"/".to_owned(),
+            directory => c_string(format!("/{}", directory.trim_start_matches('/')).as_bytes())?,
+        };
+        let program = platform.row().and_then(probe::probe).unwrap_or_default();
+        let prepared = self.prepared(&layers, &user, ready.handlers, program, directory, commands, task.limits)?;
+        let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
+        let broken = |broken| forbidden::why(&broken);
+        let probed = running.run(0, PROBE_TIMEOUT, &task.limits).map_err(broken)?;
+        let machine = machine(&probed, platform, None)?;
+        let mut ended = Vec::new();
+        let mut refused = Vec::new();
+        for (index, Command { timeout, .. }) in task.commands.iter().enumerate() {
+            ended.push(running.run(index + 1, *timeout, &task.limits).map_err(broken)?);
+            refused.extend(refusals(&running.reports(), index));
+        }
+        Ok(Ran {
+            machine,
+            emulator: ready.emulator.map(|(version, _)| version),
+            started: Some(platform.clone()),
+            ended,
+            refused,
+        })
+    }
+}
+
+/// Whether this process may map any user and give files away, [`NOBODY`] among them: root, and not in a container that
+/// keeps that from it.
+fn can_be_anybody() -> bool {
+    use rustix::thread::CapabilitySet;
+    let needed = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::CHOWN | CapabilitySet::FOWNER;
+    let has = rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(needed));
+    let known = |map: &str| {
+        let map = std::fs::read_to_string(map).unwrap_or_default();
+        // "inside outside count", a line each: user_namespaces(7).
+        map.lines().any(|line| {
+            let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().unwrap_or(0));
+            let (from, _, count) = (numbers.next().unwrap_or(0), numbers.next(), numbers.next().unwrap_or(0));
+            (from..from.saturating_add(count)).contains(&u64::from(NOBODY))
+        })
+    };
+    has && known("/proc/self/uid_map") && known("/proc/self/gid_map")
+}
+
+fn same_architecture(platform: &Platform) -> bool {
+    platform.architecture() == Platform::host().architecture()
+}
+
+/// What the probe said of the machine, or why it said nothing.
+fn machine(probed: &Ended, platform: &Platform, emulator: Option<&Emulator>) -> Result<String, NotReady> {
+    let with = emulator.map_or_else(String::new, |emulator| format!(" under {}", emulator.origin));
+    let told = String::from_utf8_lossy(&probed.stdout.bytes).into_owned();
+    let failed = |what: String| {
+        NotReady::new(
+            format!("the probe for {platform} {what}{with}"),
+            "`mpcheck host` would say more; try another emulator",
+        )
+    };
+    match &probed.exit {
+        Exit::Code(probe::PROBE_EXIT) => {
+            told.lines().next().map(str::to_owned).ok_or_else(|| failed("said nothing".to_owned()))
+        }
+        Exit::Code(code) => Err(failed(format!("exited with {code}"))),
+        Exit::Signal(signal) => Err(failed(format!("was ended by signal {signal}"))),
+        Exit::TimedOut => Err(failed("did not end".to_owned())),
+        Exit::OutOfMemory => Err(failed("took too much memory".to_owned())),
+        Exit::NotStarted(error) => Err(failed(format!("could not be started: {error}"))),
+    }
+}
+
+/// The emulator's name and version, as it tells them itself.
+fn version(told: &Ended, row: &Architecture) -> String {
+    let text = String::from_utf8_lossy(&told.stdout.bytes);
+    let line = text.lines().next().unwrap_or_default().trim();
+    let name = row.emulator.map_or("qemu", |emulator| emulator.name);
+    // "qemu-aarch64 version 7.2.9 (Debian 1:7.2+dfsg-7+deb12u5)"
+    match line.split_once(" version ") {
+        Some((_, version)) => {
+            let version: String = version.chars().take(80).collect();
+            format!("qemu-{name} {}", version.escape_debug())
+        }
+        None => format!("qemu-{name}"),
+    }
+}
+
+/// The environment of the commands, as an engine makes it.
+fn environment(task: &Task<'_>, user: &user::User, cpu: Option<&str>) -> Vec<String> {
+    let mut environment = task.config.environment.clone();
+    let mut add = |name: &str, value: &str| {
+        if task.config.variable(name).is_none() {
+            environment.push(format!("{name}={value}"));
+        }
+    };
+    add("PATH", DEFAULT_PATH);
+    add("HOME", &user.home);
+    add("HOSTNAME", "mpcheck");
+    if let Some(cpu) = cpu {
+        environment.retain(|entry| !entry.starts_with("QEMU_CPU="));
+        environment.push(format!("QEMU_CPU={cpu}"));
+    }
+    environment
+}
+
+/// A command with the paths at which its program may be.
+fn prepared_command<S: AsRef<str>>(
+    words: &[S],
+    environment: &[String],
+    path: &str,
+) -> Result<PreparedCommand, NotReady> {
+    let program = words.first().map(AsRef::as_ref).unwrap_or_default();
+    let paths = if program.contains('/') {
+        vec![c_string(program.as_bytes())?]
+    } else {
+        // An empty directory of PATH is the working directory (POSIX, "Environment Variables").
+        let at = |directory: &str| match directory {
+            "" => program.to_owned(),
+            directory => format!("{}/{program}", directory.trim_end_matches('/')),
+        };
+        path.split(':').map(|directory| c_string(at(directory).as_bytes())).collect::<Result<_, _>>()?
+    };
+    let strings = |texts: &mut dyn Iterator<Item = &str>| -> Result<Vec<CString>, NotReady> {
+        texts.map(|text| c_string(text.as_bytes())).collect()
+    };
+    Ok(PreparedCommand {
+        paths,
+        arguments: Pointers::new(strings(&mut words.iter().map(AsRef::as_ref))?),
+        environment: Pointers::new(strings(&mut environment.iter().map(String::as_str))?),
+    })
+}
+
+fn c_string(bytes: &[u8]) -> Result<CString, NotReady> {
+    CString::new(bytes).map_err(|_| NotReady::new("a name or command holds a NUL byte", ""))
+}
+
+/// A file of accounts, from the topmost layer that has it.
+fn accounts(store: &Path, held: &[Held], name: &str) -> String {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+    for layer in held {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(root) = open(store.join(&layer.files), flags, Mode::empty()) else { continue };
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        match openat2(&root, name, flags, Mode::empty(), resolve) {
+            Ok(file) => {
+                let file = std::fs::File::from(file);
+                // A whiteout is a device: the file was removed.
+                if !file.metadata().is_ok_and(|meta| meta.is_file()) {
+                    return String::new();
+                }
+                let mut bytes = Vec::new();
+                let _ = file.take(MAX_ACCOUNTS).read_to_end(&mut bytes);
+                return String::from_utf8_lossy(&bytes).into_owned();
+            }
+            // Another layer may have it. A whiteout cannot be opened: it says ENXIO.
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {}
+            Err(_) => return String::new(),
+        }
+    }
+    String::new()
+}
+
+/// Unpacks a layer that the reading of the image did not.
+fn unpack(store: &Store, state: &LayerState, source: &dyn Source) -> Result<(), String> {
+    let descriptor = &state.descriptor;
+    let blob = match &descriptor.data {
+        Some(data) => Box::new(std::io::Cursor::new(data.clone())),
+        None => source.open(descriptor).map_err(|error| error.to_string())?,
+    };
+    let mut pending = store.begin(descriptor).map_err(|error| error.to_string())?;
+    let read = layer::read(descriptor, blob, &layer::Limits::default(), Some(&mut pending.unpacking), &|_| {});
+    if read.facts.is_some() && read.faults.is_empty() {
+        pending.commit().map_err(|error| error.to_string())
+    } else {
+        pending.discard();
+        Err(read.undecided.unwrap_or_else(|| "it is broken, see the findings".to_owned()))
+    }
+}
+
+/// The programs that a command's reports name: pairs of a working directory and a path, each ended by a NUL.
+fn refusals(reports: &[u8], command: usize) -> Vec<Refused> {
+    let mut fields = reports.split(|&byte| byte == 0);
+    let mut refused = BTreeSet::new();
+    while let (Some(directory), Some(path)) = (fields.next(), fields.next()) {
+        let path = match path {
+            b"" => continue,
+            absolute @ [b'/', ..] => absolute.to_vec(),
+            relative => [directory, b"/", relative].concat(),
+        };
+        refused.insert(Refused { path, command });
+    }
+    refused.into_iter().collect()
+}
