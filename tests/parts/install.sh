@@ -3,7 +3,7 @@
 #
 #   install.sh [test] [lint] [bench]     `test` without arguments
 #
-# test    by apt: what the other scripts here call; and the engine's root, with its clients in $MPCHECK_PARTS/bin
+# test    by apt: what the other scripts here call; and the engines' roots, with their clients in $MPCHECK_PARTS/bin
 # lint    shellcheck by apt, rustfmt and clippy by rustup
 # bench   test, and the peers crane (Debian unstable), syft (PyPI) and skopeo in $MPCHECK_PARTS/bin
 set -euo pipefail
@@ -38,6 +38,7 @@ from_apt() {
 test_group() {
     from_apt "${TEST_TOOLS[@]}"
     engine_root >/dev/null
+    old_engine_root >/dev/null
 }
 
 crane() {
