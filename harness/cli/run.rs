@@ -46,6 +46,11 @@ impl Running {
             Run::Sandbox => How::Sandbox,
             Run::Never => How::Never,
         };
+        let asks = !given.command.is_empty() || given.entrypoint.is_some() || given.require_run;
+        if how == How::Never && asks {
+            return Err(Failure::usage("--run never runs nothing, and an option asks for running")
+                .hint("leave out --run never, or --command, --entrypoint and --require-run"));
+        }
         let expect = Expectation {
             code: i32::from(given.expect_exit),
             stdout: given.expect_stdout.clone(),

@@ -12,7 +12,7 @@ fn faults(layer: Layer, limits: &Limits) -> Vec<Fault> {
     let blob = layer.compress(Compression::None).build();
     let descriptor =
         Descriptor::new(media_type::OCI_LAYER, Digest::parse(&blob.digest).unwrap(), blob.bytes.len() as u64);
-    read(&descriptor, Box::new(Cursor::new(blob.bytes.to_vec())), limits, &|_| {}).faults
+    read(&descriptor, Box::new(Cursor::new(blob.bytes.to_vec())), limits, None, &|_| {}).faults
 }
 
 fn is_too_large(faults: &[Fault], why: &str) -> bool {
