@@ -8,6 +8,7 @@
 //! | `cache` | what is read again, and what is not |
 //! | `bad_input` | files and names that are no image |
 //! | `registry` | registries that misbehave |
+//! | `running` | the options of running, and platforms that cannot be run |
 //! | `large` | bombs, and a great many entries |
 
 mod arguments;
@@ -17,6 +18,7 @@ mod commands;
 mod large;
 mod output;
 mod registry;
+mod running;
 
 use mpcheck_kit::incidents::application;
 use mpcheck_kit::index::Index;
