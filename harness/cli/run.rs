@@ -12,7 +12,7 @@ use crate::image::source::{EngineOptions, Source, SourceOptions, open_image};
 use crate::image::store::MAX_STORE_BYTES;
 use crate::platform::{Platform, Selection};
 use crate::run::choose::{How, Runners};
-use crate::run::cleanup::Guard;
+use crate::run::cleanup::Temporary;
 use crate::run::docker::Docker;
 use crate::run::sandbox::Sandbox;
 use crate::run::{Command, Cpu, NotReady, Runner};
@@ -44,7 +44,7 @@ pub(super) struct Running {
     sandbox: Result<Sandbox, NotReady>,
     docker: Result<Docker, NotReady>,
     /// Where the store is when nothing may be kept.
-    _temporary: Option<Guard>,
+    _temporary: Option<Temporary>,
 }
 
 impl Running {
@@ -171,7 +171,11 @@ fn docker(sources: &SourceOptions) -> Docker {
 }
 
 /// The sandbox, with its store in the cache or in a directory that goes when this program does.
-fn sandbox(cache: Option<PathBuf>, prefer_fetched: bool, temporary: &mut Option<Guard>) -> Result<Sandbox, NotReady> {
+fn sandbox(
+    cache: Option<PathBuf>,
+    prefer_fetched: bool,
+    temporary: &mut Option<Temporary>,
+) -> Result<Sandbox, NotReady> {
     let failed = |directory: &std::path::Path, error: std::io::Error| {
         NotReady::new(
             format!("the directory {} for unpacked layers cannot be made: {error}", directory.display()),
@@ -182,16 +186,9 @@ fn sandbox(cache: Option<PathBuf>, prefer_fetched: bool, temporary: &mut Option<
         Some(cache) => cache.join("sandbox"),
         None => {
             let parent = std::env::temp_dir();
-            let made =
-                tempfile::Builder::new().prefix("mpcheck-").tempdir_in(&parent).map_err(|e| failed(&parent, e))?;
-            let path = made.keep();
-            *temporary = Some(Guard::new({
-                let path = path.clone();
-                move || crate::image::store::remove(&path)
-            }));
-            // The sandbox's user must get through.
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o711))
-                .map_err(|error| failed(&path, error))?;
+            let made = Temporary::new(&parent).map_err(|error| failed(&parent, error))?;
+            let path = made.path().to_owned();
+            *temporary = Some(made);
             path
         }
     };

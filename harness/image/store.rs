@@ -215,3 +215,94 @@ pub fn remove(path: &Path) {
         let _ = remove_tree(parent.as_fd(), name.as_encoded_bytes(), 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::digest::Digest;
+
+    fn descriptor(of: &[u8]) -> Descriptor {
+        Descriptor::new("layer", Digest::of(of), of.len() as u64)
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), None).unwrap();
+        (directory, store)
+    }
+
+    /// Puts a layer of so many bytes into the store, last used so many days ago.
+    fn put(store: &Store, name: &[u8], bytes: u64, days: u64) {
+        let pending = store.begin(&descriptor(name)).unwrap();
+        std::fs::write(pending.temporary.join("files/file"), name).unwrap();
+        pending.commit().unwrap();
+        let layer = store.directory().join("layers").join(Store::name(&descriptor(name)));
+        std::fs::write(layer.join("bytes"), bytes.to_string()).unwrap();
+        let used = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+        File::open(layer).unwrap().set_modified(used).unwrap();
+    }
+
+    #[test]
+    fn a_layer_has_its_name_when_it_is_whole() {
+        let (_directory, store) = store();
+        let pending = store.begin(&descriptor(b"a")).unwrap();
+        assert!(!store.has(&descriptor(b"a")));
+        assert!(store.hold(&descriptor(b"a")).unwrap().is_none());
+        pending.commit().unwrap();
+        assert!(store.has(&descriptor(b"a")) && !store.has(&descriptor(b"b")));
+        let held = store.hold(&descriptor(b"a")).unwrap().unwrap();
+        assert!(store.directory().join(held.files).is_dir());
+    }
+
+    #[test]
+    fn two_who_unpack_the_same_both_succeed() {
+        let (_directory, store) = store();
+        let (first, second) = (store.begin(&descriptor(b"a")).unwrap(), store.begin(&descriptor(b"a")).unwrap());
+        first.commit().unwrap();
+        second.commit().unwrap();
+        let left = std::fs::read_dir(store.directory().join("layers")).unwrap().count();
+        assert!(store.has(&descriptor(b"a")) && left == 1);
+    }
+
+    #[test]
+    fn what_is_discarded_is_gone() {
+        let (_directory, store) = store();
+        store.begin(&descriptor(b"a")).unwrap().discard();
+        assert_eq!(std::fs::read_dir(store.directory().join("layers")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn old_layers_and_those_beyond_the_size_go_and_held_ones_stay() {
+        let (_directory, store) = store();
+        for (name, bytes, days) in [(b"old", 1, 30), (b"mid", 60, 2), (b"new", 60, 0), (b"use", 1, 31)] {
+            put(&store, name, bytes, days);
+        }
+        let held = store.hold(&descriptor(b"use")).unwrap();
+        // Holding marks it as used; made old again, it is held all the same.
+        put_back(&store, b"use", 40);
+        store.prune(SystemTime::now(), 100).unwrap();
+        let has = [b"old", b"mid", b"new", b"use"].map(|name| store.has(&descriptor(name)));
+        assert_eq!(has, [false, false, true, true]);
+        drop(held);
+        store.prune(SystemTime::now(), 100).unwrap();
+        assert!(!store.has(&descriptor(b"use")));
+    }
+
+    fn put_back(store: &Store, name: &[u8], days: u64) {
+        let layer = store.directory().join("layers").join(Store::name(&descriptor(name)));
+        let used = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+        File::open(layer).unwrap().set_modified(used).unwrap();
+    }
+
+    #[test]
+    fn leftovers_go_and_what_is_being_unpacked_stays() {
+        let (_directory, store) = store();
+        let leftover = store.directory().join("layers/.unpacking-left");
+        std::fs::create_dir_all(leftover.join("files/a")).unwrap();
+        let pending = store.begin(&descriptor(b"a")).unwrap();
+        store.prune(SystemTime::now(), u64::MAX).unwrap();
+        assert!(!leftover.exists());
+        pending.commit().unwrap();
+        assert!(store.has(&descriptor(b"a")));
+    }
+}

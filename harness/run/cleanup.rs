@@ -4,9 +4,12 @@
 //! *before* making it. The [`Guard`] removes it when it is dropped, which a panic does too; [`on_signal`]
 //! removes what is registered when a signal ends the process.
 
+use rustix::fd::OwnedFd;
+use rustix::process::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 type Removal = Box<dyn FnOnce() + Send>;
@@ -53,6 +56,83 @@ impl Drop for Guard {
     }
 }
 
+/// A directory that is gone when this process is, even if that was killed by SIGKILL.
+///
+/// A small process waits for that: it holds one end of a pipe, and sees the other close.
+#[derive(Debug)]
+pub struct Temporary {
+    path: PathBuf,
+    guard: Option<Guard>,
+    /// Closed by whatever ends this process.
+    _alive: OwnedFd,
+    keeper: Pid,
+}
+
+impl Temporary {
+    /// Makes a directory with a name of its own in this one, for this user and those whom it lets through.
+    ///
+    /// # Errors
+    /// When it cannot be made, or nobody could look after it.
+    pub fn new(parent: &Path) -> io::Result<Self> {
+        let path = tempfile::Builder::new().prefix("mpcheck-").tempdir_in(parent)?.keep();
+        let made = || -> io::Result<Self> {
+            // A sandbox's user, who is another where root runs mpcheck, must get through.
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
+            let (ended, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            let keeper = keeper(&path, ended, &alive)?;
+            let removed = path.clone();
+            let guard = Some(Guard::new(move || crate::image::store::remove(&removed)));
+            Ok(Self { path: path.clone(), guard, _alive: alive, keeper })
+        };
+        made().inspect_err(|_| crate::image::store::remove(&path))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        drop(self.guard.take());
+        let _ = rustix::process::kill_process(self.keeper, rustix::process::Signal::KILL);
+        let _ = rustix::process::waitpid(Some(self.keeper), rustix::process::WaitOptions::empty());
+    }
+}
+
+/// Starts the process that removes a directory when this one is gone.
+#[allow(unsafe_code)] // fork: std can only start other programs, and as a library this one is not known
+fn keeper(path: &Path, ended: OwnedFd, alive: &OwnedFd) -> io::Result<Pid> {
+    // SAFETY: the C library's fork, which leaves malloc usable in the new process; that only makes system calls and
+    // removes files, takes no lock of this program, and never returns.
+    match unsafe { libc::fork() } {
+        0 => {
+            // Ctrl-C is for the parent, whose end is seen here.
+            let _ = rustix::process::setsid();
+            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE] {
+                // SAFETY: ignoring runs no code.
+                unsafe { libc::signal(signal, libc::SIG_IGN) };
+            }
+            let kept = std::os::fd::AsRawFd::as_raw_fd(&ended);
+            let _ = alive;
+            // Everything else that was inherited, the other end of the pipe first of all.
+            // SAFETY: nothing in this process uses these again.
+            unsafe {
+                libc::syscall(libc::SYS_close_range, 0, kept - 1, 0);
+                libc::syscall(libc::SYS_close_range, kept + 1, i32::MAX, 0);
+            }
+            let mut end = [0; 1];
+            while rustix::io::read(&ended, &mut end) == Err(rustix::io::Errno::INTR) {}
+            crate::image::store::remove(path);
+            // SAFETY: ends this process without running anything of the parent's.
+            unsafe { libc::_exit(0) }
+        }
+        pid => Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(io::Error::last_os_error),
+    }
+}
+
 /// From now on SIGINT, SIGTERM and SIGHUP remove what is registered, the youngest first, and then end the
 /// process as the signal would have. A second signal ends it at once.
 ///
@@ -93,5 +173,65 @@ fn remove_all() {
         // A removal may take a while, and others may be dropped meanwhile: never hold the lock over it.
         let Some((_, removal)) = registry().removals.pop_last() else { return };
         removal();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn counted() -> (Arc<AtomicUsize>, Guard) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&count);
+        let guard = Guard::new(move || {
+            counting.fetch_add(1, Ordering::SeqCst);
+        });
+        (count, guard)
+    }
+
+    #[test]
+    fn a_guard_removes_once_when_it_is_dropped() {
+        let (count, guard) = counted();
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+        drop(guard);
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_panic_removes_too() {
+        let (count, guard) = counted();
+        let panicked = std::thread::spawn(move || {
+            let _guard = guard;
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn what_is_forgotten_stays() {
+        let (count, guard) = counted();
+        guard.forget();
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_removal_may_make_and_drop_guards() {
+        let (count, inner) = counted();
+        drop(Guard::new(move || drop(inner)));
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_temporary_directory_goes_with_what_is_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let temporary = Temporary::new(parent.path()).unwrap();
+        std::fs::create_dir_all(temporary.path().join("a/b")).unwrap();
+        std::os::unix::fs::symlink("/", temporary.path().join("a/root")).unwrap();
+        drop(temporary);
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+        assert!(Path::new("/etc").is_dir());
     }
 }

@@ -4,11 +4,13 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// One run to be. It sees nothing of the environment and the configuration of whoever runs the tests.
+/// One run to be. It sees nothing of the environment and the configuration of whoever runs the tests, and runs nothing
+/// of the image unless it is told to.
 pub(crate) struct Check {
     image: String,
     arguments: Vec<String>,
     credentials: Option<PathBuf>,
+    path: Option<PathBuf>,
 }
 
 /// What came of it.
@@ -21,7 +23,7 @@ pub(crate) struct Outcome {
 
 impl Check {
     pub(crate) fn of(image: impl Into<String>) -> Check {
-        Check { image: image.into(), arguments: Vec::new(), credentials: None }
+        Check { image: image.into(), arguments: Vec::new(), credentials: None, path: None }
     }
 
     pub(crate) fn with(mut self, arguments: &[&str]) -> Check {
@@ -35,6 +37,12 @@ impl Check {
         self
     }
 
+    /// Looks for programs in this directory first.
+    pub(crate) fn path(mut self, directory: &Path) -> Check {
+        self.path = Some(directory.to_owned());
+        self
+    }
+
     pub(crate) fn run(&self) -> Outcome {
         let home = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mpcheck"));
@@ -45,6 +53,13 @@ impl Check {
         }
         command.env("HOME", home.path()).env("XDG_CACHE_HOME", home.path().join("cache"));
         command.env("DOCKER_CONFIG", self.credentials.as_deref().unwrap_or(home.path()));
+        if let Some(first) = &self.path {
+            let all = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("{}:{all}", first.display()));
+        }
+        if !self.arguments.iter().any(|argument| argument.starts_with("--run")) {
+            command.args(["--run", "never"]);
+        }
         let output = command.args(["--format", "json"]).arg(&self.image).args(&self.arguments).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         Outcome {

@@ -16,5 +16,6 @@ mod images;
 mod parts;
 mod probe;
 mod run_docker;
+mod run_sandbox;
 mod serve;
 mod sources;

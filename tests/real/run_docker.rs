@@ -63,8 +63,14 @@ impl Examined {
         };
         let source = open_image(&location, &options).unwrap();
         let selection = Selection::all();
-        let options =
-            Options { selection: &selection, limits: LayerLimits::default(), jobs: 1, cache: None, layers: false };
+        let options = Options {
+            selection: &selection,
+            limits: LayerLimits::default(),
+            jobs: 1,
+            cache: None,
+            layers: false,
+            unpack: None,
+        };
         let facts = examine(source.as_ref(), &options, &Silent).unwrap();
         Examined { location, source, facts, _directory: None }
     }
@@ -84,6 +90,7 @@ impl Examined {
         let wanted = Platform::parse(platform).unwrap();
         let platform = self.facts.platforms.iter().find(|facts| facts.platform == wanted).unwrap();
         Task {
+            index: None,
             platform,
             config: platform.config.as_ref().unwrap(),
             source: self.source.as_ref(),

@@ -332,3 +332,7 @@ pub(crate) fn remove_tree(parent: BorrowedFd<'_>, name: &[u8], depth: usize) -> 
     }
     fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
 }
+
+#[cfg(test)]
+#[path = "unpack_tests.rs"]
+mod tests;

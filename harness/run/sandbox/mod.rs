@@ -91,9 +91,8 @@ impl Sandbox {
     /// # Errors
     /// When the directory cannot be made.
     pub fn new(directory: &Path, prefer_fetched: bool) -> std::io::Result<Self> {
-        let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let owner = (user == 0).then_some((NOBODY, NOBODY));
-        let (user, group) = owner.unwrap_or((user, group));
+        let owner = can_be_anybody().then_some((NOBODY, NOBODY));
+        let (user, group) = owner.unwrap_or((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()));
         let store = Store::open(directory, owner)?;
         for skeleton in ["skeleton", "skeleton/proc", "skeleton/dev", "skeleton/tmp", "skeleton/sys", "empty"] {
             std::fs::create_dir_all(store.directory().join(skeleton))?;
@@ -234,8 +233,8 @@ impl Sandbox {
         limits: Limits,
     ) -> Result<Prepared, NotReady> {
         Ok(Prepared {
-            user: user.user,
-            group: user.group,
+            user_map: c_string(format!("{} 0 1", user.user).as_bytes())?,
+            group_map: c_string(format!("{} 0 1", user.group).as_bytes())?,
             store: c_string(self.store.directory().as_os_str().as_encoded_bytes())?,
             layers: layers.iter().map(|layer| c_string(layer.as_bytes())).collect::<Result<_, _>>()?,
             handlers,
@@ -327,6 +326,24 @@ impl Runner for Sandbox {
             refused,
         })
     }
+}
+
+/// Whether this process may map any user and give files away, [`NOBODY`] among them: root, and not in a container that
+/// keeps that from it.
+fn can_be_anybody() -> bool {
+    use rustix::thread::CapabilitySet;
+    let needed = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::CHOWN | CapabilitySet::FOWNER;
+    let has = rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(needed));
+    let known = |map: &str| {
+        let map = std::fs::read_to_string(map).unwrap_or_default();
+        // "inside outside count", a line each: user_namespaces(7).
+        map.lines().any(|line| {
+            let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().unwrap_or(0));
+            let (from, _, count) = (numbers.next().unwrap_or(0), numbers.next(), numbers.next().unwrap_or(0));
+            (from..from.saturating_add(count)).contains(&u64::from(NOBODY))
+        })
+    };
+    has && known("/proc/self/uid_map") && known("/proc/self/gid_map")
 }
 
 fn same_architecture(platform: &Platform) -> bool {

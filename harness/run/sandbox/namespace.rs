@@ -107,7 +107,7 @@ fn live(prepared: &Prepared, ends: &Ends<'_>) -> Result<(), Failed> {
         return Ok(());
     }
     process::chdir(&*prepared.store).at(Step::Store)?;
-    become_user(prepared)?;
+    become_root()?;
     let handlers = register(prepared)?;
     enter(prepared)?;
     furnish(prepared)?;
@@ -185,8 +185,9 @@ fn reset_signals() {
     }
 }
 
-fn become_user(prepared: &Prepared) -> Result<(), Failed> {
-    let (user, group) = (Uid::from_raw(prepared.user), Gid::from_raw(prepared.group));
+/// Becomes root of the namespace, whom binfmt_misc wants: elsewhere nobody in particular.
+fn become_root() -> Result<(), Failed> {
+    let (user, group) = (Uid::ROOT, Gid::ROOT);
     thread::set_thread_res_gid(group, group, group).at(Step::User)?;
     thread::set_thread_res_uid(user, user, user).at(Step::User)?;
     // Set after the identity changed, which clears it. The pipe tells the same; this one cannot be missed.
@@ -333,8 +334,6 @@ fn furnish(prepared: &Prepared) -> Result<(), Failed> {
     }
     let _ = rustix::system::sethostname(b"mpcheck");
     loopback();
-    // A namespace of its own, made inside, would have an empty binfmt_misc and all capabilities there.
-    write_to(c"/proc/sys/user/max_user_namespaces", b"0");
     // Whatever the kernel must kill for want of memory, it is not mpcheck.
     write_to(c"/proc/self/oom_score_adj", b"1000");
     Ok(())
@@ -493,8 +492,27 @@ fn become_command(prepared: &Prepared, ends: &Ends<'_>) -> rustix::io::Result<()
     limit(Resource::Core, 0)?;
     limit(Resource::Nproc, prepared.limits.processes)?;
     limit(Resource::Data, prepared.limits.memory)?;
-    without_privileges()?;
-    let _ = process::set_dumpable_behavior(DumpableBehavior::Dumpable);
+    become_user(prepared)?;
+    without_privileges()
+}
+
+/// Becomes the image's user, in a user namespace below the one of the first process: so it has nothing to say there,
+/// whatever its number is. The handlers are inherited.
+fn become_user(prepared: &Prepared) -> rustix::io::Result<()> {
+    // SAFETY: this process has one thread, and shares no memory or files with another.
+    unsafe { thread::unshare_unsafe(thread::UnshareFlags::NEWUSER) }?;
+    // Its own files in /proc are root's otherwise.
+    process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+    for (path, text) in [
+        (c"/proc/self/setgroups", c"deny"),
+        (c"/proc/self/gid_map", &*prepared.group_map),
+        (c"/proc/self/uid_map", &*prepared.user_map),
+    ] {
+        let file = fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::io::write(&file, text.to_bytes())?;
+    }
+    // A namespace of its own, made by a command, would have an empty binfmt_misc and all capabilities there.
+    write_to(c"/proc/sys/user/max_user_namespaces", b"0");
     Ok(())
 }
 

@@ -6,10 +6,9 @@ use std::ffi::{CString, c_char};
 /// What is made ready for one sandbox.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// The user in the namespace.
-    pub(super) user: u32,
-    /// The group in the namespace.
-    pub(super) group: u32,
+    /// The line that makes the namespace's root the image's user, and the same for the group.
+    pub(super) user_map: CString,
+    pub(super) group_map: CString,
     /// The directory that the layers' paths and the handlers' interpreters are relative to, absolute.
     pub(super) store: CString,
     /// The lower directories, the topmost first.

@@ -81,7 +81,7 @@ impl Running {
         let Some(pid) = Pid::from_raw(pid) else { return Err(Broken::Gone) };
         let mut running = Self { pid, namespace: None, control, status, stdout, stderr, reports };
         drop((control_in, status_out, stdout_in, stderr_in, reports_in));
-        running.map(prepared, host).map_err(Broken::Map)?;
+        running.map(host).map_err(Broken::Map)?;
         running.namespace = memory::Namespace::of(pid);
         running.order(GO).map_err(|_| Broken::Gone)?;
         match running.message() {
@@ -91,16 +91,16 @@ impl Running {
         }
     }
 
-    /// Says who the one user of the namespace is (user_namespaces(7), "User and group ID mappings").
-    fn map(&self, prepared: &Prepared, host: Host) -> Result<(), Errno> {
+    /// Says who root, the one user of the namespace, is outside (user_namespaces(7), "User and group ID mappings").
+    fn map(&self, host: Host) -> Result<(), Errno> {
         let write = |name: &str, text: &str| {
             let path = format!("/proc/{}/{name}", self.pid.as_raw_nonzero());
             std::fs::write(path, text).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
         };
         // Without this an unprivileged user may map no group.
         write("setgroups", "deny")?;
-        write("gid_map", &format!("{} {} 1\n", prepared.group, host.group))?;
-        write("uid_map", &format!("{} {} 1\n", prepared.user, host.user))
+        write("gid_map", &format!("0 {} 1\n", host.group))?;
+        write("uid_map", &format!("0 {} 1\n", host.user))
     }
 
     fn order(&self, order: u32) -> rustix::io::Result<()> {

@@ -1,5 +1,7 @@
 //! `mpcheck-forge`: writes forged images as OCI layouts.
 
+mod demo;
+
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,7 +9,8 @@ use std::process::ExitCode;
 use mpcheck_kit::incidents::{self, Case};
 use mpcheck_kit::legitimate;
 
-const USAGE: &str = "usage: mpcheck-forge demo DIR    the layouts DIR/good and DIR/broken
+const USAGE: &str =
+    "usage: mpcheck-forge demo DIR    the layouts DIR/good, DIR/broken and DIR/too-new, whose programs run
        mpcheck-forge all DIR     every image, each as a layout DIR/NAME
        mpcheck-forge list        their names, and the findings that each has to give
 ";
@@ -16,7 +19,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
-        ["demo", directory] => demo(Path::new(directory)),
+        ["demo", directory] => demo::write(Path::new(directory)),
         ["all", directory] => all(Path::new(directory)),
         ["list"] => list(),
         _ => {
@@ -35,12 +38,6 @@ fn main() -> ExitCode {
 
 fn cases() -> Vec<Case> {
     legitimate::all().into_iter().chain(incidents::all()).collect()
-}
-
-fn demo(directory: &Path) -> io::Result<()> {
-    let (good, broken) = incidents::demo();
-    good.write_layout(&directory.join("good"), Some("good"))?;
-    broken.write_layout(&directory.join("broken"), Some("broken"))
 }
 
 fn all(directory: &Path) -> io::Result<()> {
