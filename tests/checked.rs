@@ -1,6 +1,7 @@
 //! A forged image, read and checked by the library.
 
-use mpcheck::check::{self, Checked, Requirements};
+use mpcheck::check::run::Attempt;
+use mpcheck::check::{self, Checked, Requirements, Runs};
 use mpcheck::image::examine::{self, Options};
 use mpcheck::image::layer::Limits;
 use mpcheck::image::observe::Silent;
@@ -18,9 +19,23 @@ pub(crate) struct Given {
     forged: Forged,
     requirements: Requirements,
     limits: Limits,
+    attempt: Option<Attempt>,
+    run_required: bool,
 }
 
 impl Given {
+    /// What came of running each of its platforms; nothing is run here.
+    pub(crate) fn attempted(mut self, attempt: Attempt) -> Self {
+        self.attempt = Some(attempt);
+        self
+    }
+
+    /// As under `--require-run`.
+    pub(crate) fn run_required(mut self) -> Self {
+        self.run_required = true;
+        self
+    }
+
     /// Platforms that it must have, separated by commas.
     pub(crate) fn require(mut self, platforms: &str) -> Self {
         self.requirements.required = parse(platforms);
@@ -55,7 +70,9 @@ impl Given {
         let options =
             Options { selection: &selection, limits: self.limits, jobs: 2, cache: None, layers: true, unpack: None };
         let facts = examine::examine(source.as_ref(), &options, &Silent).unwrap();
-        check::image(&facts, "image", &self.requirements, &check::Runs::default())
+        let attempts = self.attempt.iter().flat_map(|attempt| vec![attempt.clone(); facts.platforms.len()]).collect();
+        let runs = Runs { attempts, required: self.run_required };
+        check::image(&facts, "image", &self.requirements, &runs)
     }
 
     /// What is found, in one line each: see [`line`].
@@ -94,7 +111,8 @@ fn line(finding: &Finding) -> String {
 
 impl From<Forged> for Given {
     fn from(forged: Forged) -> Self {
-        Self { forged, requirements: Requirements::default(), limits: Limits::default() }
+        let (requirements, limits) = (Requirements::default(), Limits::default());
+        Self { forged, requirements, limits, attempt: None, run_required: false }
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
     let begun = Instant::now();
     let default_platform =
         std::env::var_os("DOCKER_DEFAULT_PLATFORM").map(|value| value.to_string_lossy().into_owned());
+    super::run::check_usage(arguments)?;
     let plan = Plan::new(arguments, default_platform.as_deref())?;
     let files = arguments.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;

@@ -20,6 +20,21 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+/// What contradicts itself in the options of running, told before anything is read.
+pub(super) fn check_usage(arguments: &CheckArguments) -> Result<(), Failure> {
+    let given = &arguments.running;
+    let asks = !given.command.is_empty() || given.entrypoint.is_some() || given.require_run;
+    if given.run == Run::Never && asks {
+        return Err(Failure::usage("--run never runs nothing, and an option asks for running")
+            .hint("leave out --run never, or --command, --entrypoint and --require-run"));
+    }
+    given.emulators.as_deref().map(emulators_location).transpose().map(|_| ())
+}
+
+fn emulators_location(image: &str) -> Result<Location, Failure> {
+    Location::parse(image).map_err(|error| Failure::usage(format!("--emulators: {error}")).hint(error.hint()))
+}
+
 /// How images are run, for all images of one call.
 pub(super) struct Running {
     how: How,
@@ -183,8 +198,7 @@ fn sandbox(
 /// Takes the emulators for this host out of an image; its digests are verified like those of any other.
 fn fetch_emulators(sandbox: &Sandbox, image: &str, sources: &SourceOptions) -> Result<(), Failure> {
     let failed = |why: String| Failure::unexamined(format!("--emulators {image}: {why}"));
-    let location =
-        Location::parse(image).map_err(|error| Failure::usage(format!("--emulators: {error}")).hint(error.hint()))?;
+    let location = emulators_location(image)?;
     let source = open_image(&location, sources).map_err(|error| failed(error.to_string()))?;
     let host = Platform::host();
     let selection = Selection::parse([host.to_string().as_str()]).map_err(|error| failed(error.to_string()))?;

@@ -1,7 +1,8 @@
 //! Reports that the tests of the formats share.
 
 use crate::model::{
-    Check, Finding, Image, LayerRef, Platform, Report, SCHEMA, Severity, Status, Timing, Tool, Verdict,
+    Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
+    Verdict,
 };
 
 /// The digest whose every byte is this one.
@@ -80,6 +81,24 @@ pub(crate) fn passed() -> Report {
         findings: Vec::new(),
         timings: Vec::new(),
     }
+}
+
+/// A report whose platforms were run, natively and under qemu.
+pub(crate) fn ran() -> Report {
+    let mut report = passed();
+    let emulator = "qemu-aarch64 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)".to_owned();
+    let ways = [(RunHow::Native, None, "x86_64"), (RunHow::Emulated, Some(emulator), "aarch64")];
+    for (platform, (how, emulator, machine)) in report.images[0].platforms.iter_mut().zip(ways) {
+        platform.checks[4] = Check { name: "run".to_owned(), status: Status::Passed, reason: None };
+        platform.run = Some(RunSummary {
+            runner: "sandbox".to_owned(),
+            how,
+            emulator,
+            machine: Some(machine.to_owned()),
+            reason: Some("the sandbox works here".to_owned()),
+        });
+    }
+    report
 }
 
 /// A report with one finding, and with timings.

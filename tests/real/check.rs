@@ -4,7 +4,8 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// One run to be. It sees nothing of the environment and the configuration of whoever runs the tests.
+/// One run to be. It sees nothing of the environment and the configuration of whoever runs the tests, and runs nothing
+/// of the image unless it is told to.
 pub(crate) struct Check {
     image: String,
     arguments: Vec<String>,
@@ -55,6 +56,9 @@ impl Check {
         if let Some(first) = &self.path {
             let all = std::env::var("PATH").unwrap_or_default();
             command.env("PATH", format!("{}:{all}", first.display()));
+        }
+        if !self.arguments.iter().any(|argument| argument.starts_with("--run")) {
+            command.args(["--run", "never"]);
         }
         let output = command.args(["--format", "json"]).arg(&self.image).args(&self.arguments).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -37,6 +37,8 @@ mod layer;
 mod manifest;
 mod platforms;
 mod reach;
+mod run;
+mod run_told;
 mod start;
 
 fn register(rule: &'static str, found: &[&str]) -> (&'static str, bool) {
@@ -59,6 +61,7 @@ fn every_rule_fires_and_stays_silent() {
         layer::registered(),
         manifest::registered(),
         platforms::registered(),
+        run::registered(),
         start::registered(),
     ];
     let rows = modules.concat();

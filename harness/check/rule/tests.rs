@@ -5,7 +5,7 @@ use rstest::rstest;
 use super::*;
 
 /// The rules by name, in the order in which harness/README.md asks to add them. A name that changes breaks its users.
-const WANTED: [&str; 21] = [
+const WANTED: [&str; 29] = [
     "manifest/missing-platform",
     "manifest/unexpected-platform",
     "manifest/lost-platform",
@@ -27,6 +27,14 @@ const WANTED: [&str; 21] = [
     "binary/not-a-program",
     "binary/malformed",
     "binary/emulator-left-behind",
+    "run/wrong-machine",
+    "run/native-leak",
+    "run/exec-format-error",
+    "run/command-failed",
+    "run/output-mismatch",
+    "run/timeout",
+    "run/illegal-instruction",
+    "run/emulator-crashed",
 ];
 
 #[test]
@@ -57,13 +65,13 @@ fn names_are_a_group_and_a_kebab_case_name() {
 fn a_group_stands_together() {
     let mut groups: Vec<_> = RULES.iter().map(Rule::group).collect();
     groups.dedup();
-    assert_eq!(groups, ["manifest", "blob", "layer", "binary"]);
+    assert_eq!(groups, ["manifest", "blob", "layer", "binary", "run"]);
 }
 
 #[test]
 fn only_what_the_design_says_is_milder_than_an_error() {
     let milder: Vec<_> = RULES.iter().filter(|rule| rule.severity != Severity::Error).collect();
-    assert_eq!(milder, [&ORPHAN_ATTESTATION, &EMULATOR_LEFT_BEHIND]);
+    assert_eq!(milder, [&ORPHAN_ATTESTATION, &EMULATOR_LEFT_BEHIND, &EMULATOR_CRASHED]);
 }
 
 #[test]
@@ -113,7 +121,9 @@ fn links_are_https_and_stand_at_the_end_of_their_line() {
 
 #[test]
 fn what_breaks_published_images_is_linked() {
-    for rule in [FOREIGN_ARCHITECTURE, IDENTICAL_CONTENT, CONFIG_MISMATCH, LOST_PLATFORM, NOT_A_PROGRAM] {
+    let static_rules = [FOREIGN_ARCHITECTURE, IDENTICAL_CONTENT, CONFIG_MISMATCH, LOST_PLATFORM, NOT_A_PROGRAM];
+    let run_rules = [WRONG_MACHINE, NATIVE_LEAK, EXEC_FORMAT_ERROR, COMMAND_FAILED, ILLEGAL_INSTRUCTION];
+    for rule in static_rules.into_iter().chain(run_rules) {
         assert!(rule.why().contains("https://github.com/"), "{}", rule.name);
     }
 }

@@ -97,11 +97,15 @@ pub fn attempt(
     if !platform.selected {
         return Attempt::Skipped("this platform was not asked for".to_owned());
     }
+    if platform.artifact.is_some() {
+        return Attempt::Skipped("this is no container image".to_owned());
+    }
+    let could_not = |why: &str| Attempt::NotRun(NotReady::new(why, ""));
     let Ok(config) = &platform.config else {
-        return Attempt::Skipped("its config could not be read".to_owned());
+        return could_not("its config could not be read");
     };
     if !platform.has_whole_rootfs() {
-        return Attempt::Skipped("its layers could not all be read".to_owned());
+        return could_not("its layers could not all be read");
     }
     let smokes = smokes(wish, config);
     let smokes = match smokes {

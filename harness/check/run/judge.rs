@@ -3,9 +3,10 @@
 use super::super::draft::{Draft, shown_path};
 use super::super::rule::{self, Rule};
 use super::attempt::{Smoke, SmokeKind};
+use super::output::{escaped, excerpt, is_cut, shown, tail, text};
 use crate::image::PlatformFacts;
 use crate::image::rootfs::RootFs;
-use crate::run::{Cpu, Ended, Exit, Output, Ran, StartError};
+use crate::run::{Cpu, Ended, Exit, Ran, StartError};
 use mpcheck_reports::{Finding, Severity};
 
 /// Signals by which a processor, or an emulator of one, says that it cannot go on (signal(7)).
@@ -15,8 +16,15 @@ const SIGABRT: i32 = 6;
 const SIGBUS: i32 = 7;
 const SIGSEGV: i32 = 11;
 
-/// How many bytes of an output are shown in a finding.
-const SHOWN_BYTES: usize = 400;
+/// How many refused programs of one command become findings: an image can start any number of them.
+const SHOWN_LEAKS: usize = 20;
+
+/// How many characters of a machine's name are shown.
+const SHOWN_MACHINE: usize = 80;
+
+/// The architectures for which qemu ends as its program does and says nothing: it announces a signal only where it can
+/// write a core file (`USE_ELF_CORE_DUMP` in qemu's `linux-user/elfload.c`).
+const UNANNOUNCED: [&str; 2] = ["riscv64", "loong64"];
 
 /// What commands tell of an image.
 #[derive(Default)]
@@ -86,19 +94,22 @@ impl Judge<'_> {
         if allowed.contains(&machine) || (self.ran.emulator.is_none() && uname.linux32.contains(&machine)) {
             return;
         }
-        let shown: String = machine.chars().take(80).collect::<String>().escape_debug().to_string();
-        let message = format!("{who} says that this is {shown}, which {} is not", self.platform.platform);
+        let shown = escaped(&machine.chars().take(SHOWN_MACHINE).collect::<String>());
+        let message = match shown.as_str() {
+            "" => format!("{who} says nothing of the machine"),
+            _ => format!("{who} says that this is {shown}, which {} is not", self.platform.platform),
+        };
         let hint = "a program of another architecture answered: look at the findings of the group binary, and at the \
                     image's `uname`";
         let draft = self.draft(&rule::WRONG_MACHINE, message, hint);
-        self.push(draft.instead(allowed.join(" or "), shown));
+        self.push(draft.instead(allowed.join(" or "), if shown.is_empty() { "no output".to_owned() } else { shown }));
     }
 
     fn command(&mut self, index: usize, smoke: &Smoke, ended: &Ended) {
         let words = shown(&smoke.command.words);
         let leaks: Vec<&[u8]> =
             self.ran.refused.iter().filter(|refused| refused.command == index).map(|refused| &*refused.path).collect();
-        for path in &leaks {
+        for path in leaks.iter().take(SHOWN_LEAKS) {
             self.leak(path, &words);
         }
         if !leaks.is_empty() {
@@ -106,12 +117,16 @@ impl Judge<'_> {
             return;
         }
         match &ended.exit {
+            // An engine tells a signal from such a code, and what is expected is the code.
+            Exit::Signal(signal) if signal.checked_add(128) == Some(smoke.expect.code) => {
+                self.wrote(smoke, &words, ended);
+            }
             Exit::NotStarted(error) => self.not_started(smoke, &words, error),
             Exit::TimedOut => {
                 let seconds = smoke.command.timeout.as_secs_f64();
                 let message = format!("`{words}` did not end within {seconds} s");
                 let hint = "a server does not end by itself: give a command that does, or more time with --timeout";
-                let draft = self.draft(&rule::TIMEOUT, message, hint).observed(tail(ended));
+                let draft = self.draft(&rule::TIMEOUT, message, hint).observed(self.tail(ended));
                 self.push(draft);
             }
             Exit::OutOfMemory => {
@@ -167,16 +182,33 @@ impl Judge<'_> {
             .any(|directory| rootfs.lookup(format!("{directory}/{name}").as_bytes()).is_ok())
     }
 
+    fn tail(&self, ended: &Ended) -> String {
+        tail(ended, self.ran.emulator.is_some())
+    }
+
     fn signal(&mut self, signal: i32, words: &str, ended: &Ended) {
         match signal {
             SIGILL => self.illegal_instruction(words, ended),
-            SIGSEGV | SIGABRT | SIGBUS | SIGTRAP
-                if self.ran.emulator.is_some() && !blames_the_program(&ended.stderr) =>
-            {
+            SIGSEGV | SIGABRT | SIGBUS | SIGTRAP if self.is_emulators_fault(ended) => {
                 self.emulator_crashed(words, signal, ended);
             }
             _ => self.failed(words, &format!("it was ended by {}", signal_name(signal)), ended),
         }
+    }
+
+    /// Whether it was the emulator, and not its program, that a signal ended.
+    fn is_emulators_fault(&self, ended: &Ended) -> bool {
+        if self.ran.emulator.is_none() {
+            return false;
+        }
+        let stderr = text(&ended.stderr, false);
+        // Since qemu 8.2 it says so (`die_from_signal` in `linux-user/signal.c`).
+        if stderr.contains("QEMU internal SIG") {
+            return true;
+        }
+        // Of a program that a signal ends it says "uncaught target signal" (`dump_core_and_abort`, the same file).
+        let silent = UNANNOUNCED.contains(&self.platform.platform.architecture());
+        !silent && !is_cut(&ended.stderr) && !stderr.contains("uncaught target signal")
     }
 
     fn illegal_instruction(&mut self, words: &str, ended: &Ended) {
@@ -193,7 +225,7 @@ impl Judge<'_> {
         } else {
             "run it with `--cpu baseline`: that tells whether the image or this processor is to blame"
         };
-        let draft = self.draft(&rule::ILLEGAL_INSTRUCTION, message.clone(), hint).observed(tail(ended));
+        let draft = self.draft(&rule::ILLEGAL_INSTRUCTION, message.clone(), hint).observed(self.tail(ended));
         if baseline {
             self.push(draft);
         } else {
@@ -207,63 +239,87 @@ impl Judge<'_> {
         let emulator = self.ran.emulator.as_deref().unwrap_or("the emulator");
         let message = format!("{emulator} died of {} while it ran `{words}`", signal_name(signal));
         let hint = "that says nothing about the image: try another version of qemu, or a machine of this architecture";
-        let draft = self.draft(&rule::EMULATOR_CRASHED, message.clone(), hint).observed(tail(ended));
+        let draft = self.draft(&rule::EMULATOR_CRASHED, message.clone(), hint).observed(self.tail(ended));
         self.push(draft);
         self.undecided(message);
     }
 
     fn code(&mut self, code: i32, smoke: &Smoke, words: &str, ended: &Ended) {
-        if code != smoke.expect.code {
-            // A shell tells of a signal by 128 and its number (POSIX, "Exit Status for Commands").
-            let text = String::from_utf8_lossy(&ended.stderr.bytes);
-            match code {
-                132 if text.contains("llegal instruction") => self.illegal_instruction(words, ended),
-                // bash, dash and busybox say it in these words.
-                126 | 127 | 2 if text.contains("xec format error") => {
-                    let hint = "what it starts is for another architecture, or is no program: see the group binary";
-                    let draft =
-                        self.draft(&rule::EXEC_FORMAT_ERROR, format!("`{words}` met an exec format error"), hint);
-                    self.push(draft.observed(tail(ended)));
-                }
-                _ => self.failed(words, &format!("it exited with {code} instead of {}", smoke.expect.code), ended),
-            }
+        if code == smoke.expect.code {
+            self.wrote(smoke, words, ended);
             return;
         }
-        if smoke.kind == SmokeKind::Machine {
-            let said = String::from_utf8_lossy(&ended.stdout.bytes).trim().to_owned();
-            self.judged.machine.clone_from(&said);
-            self.machine_is_right(&said, "`uname -m`");
+        let stderr = text(&ended.stderr, false).into_owned();
+        // A shell tells of a signal by 128 and its number (POSIX, "Exit Status for Commands"), and in words.
+        match code.checked_sub(128) {
+            Some(SIGILL) if stderr.contains("llegal instruction") => self.illegal_instruction(words, ended),
+            Some(signal @ (SIGSEGV | SIGABRT | SIGBUS | SIGTRAP))
+                if stderr.contains(shells_word(signal)) && self.is_emulators_fault(ended) =>
+            {
+                self.emulator_crashed(words, signal, ended);
+            }
+            // bash, dash and busybox say it in these words.
+            _ if matches!(code, 2 | 126 | 127) && stderr.contains("xec format error") => {
+                let hint = "what it starts is for another architecture, or is no program: see the group binary";
+                let draft = self.draft(&rule::EXEC_FORMAT_ERROR, format!("`{words}` met an exec format error"), hint);
+                self.push(draft.observed(self.tail(ended)));
+            }
+            _ => self.failed(words, &format!("it exited with {code} instead of {}", smoke.expect.code), ended),
         }
+    }
+
+    /// Looks at the outputs of a command that exited as it should.
+    fn wrote(&mut self, smoke: &Smoke, words: &str, ended: &Ended) {
+        if smoke.kind == SmokeKind::Machine {
+            self.named_by_the_image(&text(&ended.stdout, false));
+        }
+        let emulated = self.ran.emulator.is_some();
         let streams = [
-            ("standard output", &smoke.expect.stdout, &ended.stdout),
-            ("standard error", &smoke.expect.stderr, &ended.stderr),
+            ("standard output", &smoke.expect.stdout, &ended.stdout, false),
+            ("standard error", &smoke.expect.stderr, &ended.stderr, emulated),
         ];
-        for (stream, patterns, output) in streams {
-            let text = String::from_utf8_lossy(&output.bytes);
+        for (stream, patterns, output, emulated) in streams {
+            let text = text(output, emulated);
             for pattern in patterns.iter().filter(|pattern| !pattern.is_match(&text)) {
-                let cut = if output.total > output.bytes.len() as u64 {
+                let cut = if is_cut(output) {
                     format!(", of which the first {} bytes were looked at", output.bytes.len())
                 } else {
                     String::new()
                 };
                 let message = format!("`{words}`: nothing on its {stream} matches `{pattern}`{cut}");
-                let hint = "patterns are regular expressions that may match anywhere; `(?m)^` and `$` are of lines";
+                let hint = "patterns are regular expressions that may match anywhere; with `(?m)`, `^` and `$` are \
+                            those of lines";
                 let draft = self.draft(&rule::OUTPUT_MISMATCH, message, hint);
-                self.push(draft.instead(pattern.as_str(), excerpt(output)));
+                self.push(draft.instead(pattern.as_str(), excerpt(output, emulated)));
             }
         }
     }
 
+    /// What `uname -m` of the image said.
+    fn named_by_the_image(&mut self, said: &str) {
+        let said: String = said.trim().chars().take(SHOWN_MACHINE).collect();
+        // What the probe said already is judged already.
+        if said != self.ran.machine {
+            self.machine_is_right(&said, "`uname -m`");
+        }
+        self.judged.machine = escaped(&said);
+    }
+
     fn failed(&mut self, words: &str, how: &str, ended: &Ended) {
-        let hint = "run it by hand where the report says it ran; what it wrote is above";
+        let hint = "run it by hand on this platform: `mpcheck explain run/command-failed` says how";
         let draft = self.draft(&rule::COMMAND_FAILED, format!("`{words}` failed: {how}"), hint);
-        self.push(draft.observed(tail(ended)));
+        self.push(draft.observed(self.tail(ended)));
     }
 }
 
-/// Whether qemu says that it was the emulated program that was ended by the signal (qemu, `linux-user/signal.c`).
-fn blames_the_program(stderr: &Output) -> bool {
-    String::from_utf8_lossy(&stderr.bytes).contains("uncaught target signal")
+/// What shells say of a command that a signal ended: strsignal(3), without its first letter.
+fn shells_word(signal: i32) -> &'static str {
+    match signal {
+        SIGSEGV => "egmentation fault",
+        SIGABRT => "bort",
+        SIGBUS => "us error",
+        _ => "race/breakpoint trap",
+    }
 }
 
 fn signal_name(signal: i32) -> String {
@@ -284,27 +340,4 @@ fn signal_name(signal: i32) -> String {
         _ => return format!("signal {signal}"),
     };
     name.to_owned()
-}
-
-/// A command line for a message.
-fn shown(words: &[String]) -> String {
-    let quoted = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
-    let cut: String = quoted.chars().take(200).collect();
-    cut.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
-}
-
-/// The end of what a command said: of its errors, else of its output.
-fn tail(ended: &Ended) -> String {
-    let output = if ended.stderr.bytes.is_empty() { &ended.stdout } else { &ended.stderr };
-    excerpt(output)
-}
-
-fn excerpt(output: &Output) -> String {
-    if output.bytes.is_empty() {
-        return "no output".to_owned();
-    }
-    let from = output.bytes.len().saturating_sub(SHOWN_BYTES);
-    let text = String::from_utf8_lossy(output.bytes.get(from..).unwrap_or_default()).trim().to_owned();
-    let dots = if from > 0 { "…" } else { "" };
-    format!("{dots}{}", text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\""))
 }

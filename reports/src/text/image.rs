@@ -3,6 +3,7 @@
 use super::finding::on_platforms;
 use super::fold::grouped;
 use super::page::{Ink, Page};
+use super::ran;
 use super::table::{Cell, Lean, Table};
 use crate::model::{Check, Image, Platform, Status};
 use crate::order::group_order;
@@ -23,6 +24,7 @@ pub(super) fn show(page: &mut Page, image: &Image) {
     }
     page.blank();
     show_table(page, &image.platforms);
+    ran::show(page, &image.platforms);
     show_reasons(page, &image.platforms);
 }
 
@@ -127,21 +129,55 @@ fn show_reasons(page: &mut Page, platforms: &[Platform]) {
         let check = members.first().map(|(_, check)| (check.status, &check.reason));
         (check, members.iter().map(|(platform, _)| platform.platform.as_str()).collect::<Vec<_>>())
     });
-    if !reasons.is_empty() {
+    if !reasons.is_empty() && platforms.iter().all(|platform| platform.run.is_none()) {
         page.blank();
     }
-    for groups in reasons {
-        let Some((_, check)) = groups.first().and_then(|members| members.first()) else { continue };
+    let mut reasons = reasons.iter().peekable();
+    while let Some(groups) = reasons.next() {
+        let Some(check) = check_of(groups) else { continue };
         let names: Vec<&str> =
             groups.iter().filter_map(|members| members.first()).map(|(_, check)| check.name.as_str()).collect();
         let on: Vec<&str> =
             groups.first().into_iter().flatten().map(|(platform, _)| platform.platform.as_str()).collect();
-        show_reason(page, check, &names, &on, platforms.len());
+        let (why, next_step) = in_two(check);
+        show_reason(page, check.status, why, &names, &on, platforms.len());
+        // What has the same next step has it once.
+        let following = reasons.peek().and_then(|groups| check_of(groups)).and_then(|check| in_two(check).1);
+        if let Some(next_step) = next_step.filter(|next_step| following != Some(*next_step)) {
+            let text = page.clean(next_step);
+            page.paragraph(&[(Ink::Plain, "    "), (Ink::Strong, "hint: ")], 6, Ink::Plain, &text);
+        }
     }
 }
 
-fn show_reason(page: &mut Page, check: &Check, groups: &[&str], on: &[&str], all: usize) {
-    let (ink, outcome) = match (check.status, groups.len()) {
+/// A check of these groups, all of which have one reason.
+fn check_of<'r>(groups: &[Vec<(&Platform, &'r Check)>]) -> Option<&'r Check> {
+    groups.first().and_then(|members| members.first()).map(|(_, check)| *check)
+}
+
+/// The reason, and the next step that follows it after a semicolon, outside of parentheses and quotes.
+fn in_two(check: &Check) -> (&str, Option<&str>) {
+    let Some(reason) = check.reason.as_deref() else { return ("no reason was given", None) };
+    let (mut depth, mut quoted) = (0_usize, false);
+    for (place, c) in reason.char_indices() {
+        match c {
+            '`' => quoted = !quoted,
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            ';' if depth == 0 && !quoted => {
+                let (why, rest) = reason.split_at(place);
+                if let Some(next_step) = rest.strip_prefix("; ") {
+                    return (why, Some(next_step));
+                }
+            }
+            _ => {}
+        }
+    }
+    (reason, None)
+}
+
+fn show_reason(page: &mut Page, status: Status, why: &str, groups: &[&str], on: &[&str], all: usize) {
+    let (ink, outcome) = match (status, groups.len()) {
         (Status::Error, _) => (Ink::Warning, "could not be decided"),
         (_, 1) => (Ink::Faint, "was skipped"),
         _ => (Ink::Faint, "were skipped"),
@@ -153,7 +189,7 @@ fn show_reason(page: &mut Page, check: &Check, groups: &[&str], on: &[&str], all
     };
     let what = page.clean(&and(groups));
     let outcome = format!("{outcome}{}: ", page.clean(&on));
-    let reason = page.clean(check.reason.as_deref().unwrap_or("no reason was given"));
+    let reason = page.clean(why);
     let label = [(Ink::Plain, "  "), (Ink::Strong, what.as_str()), (Ink::Plain, " "), (ink, outcome.as_str())];
     page.paragraph(&label, 4, Ink::Plain, &reason);
 }

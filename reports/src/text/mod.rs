@@ -10,6 +10,7 @@ mod finding;
 mod fold;
 mod image;
 mod page;
+mod ran;
 mod summary;
 mod table;
 #[cfg(test)]

@@ -172,6 +172,40 @@ COULD NOT BE DECIDED: 0 errors, 0 warnings, 0 notes; 2 platforms, 1000 binaries;
 }
 
 #[test]
+fn a_next_step_that_several_reasons_share_is_given_once_and_last() {
+    let mut report = sample::passed();
+    let step = "install one (Debian: `apt-get install qemu; true`; Fedora: dnf), or take an image's";
+    for (platform, name) in ["qemu-x86_64", "qemu-aarch64"].iter().enumerate() {
+        let reason = format!("there is no emulator {name} (looked in a; b); {step}");
+        set(&mut report, platform, "run", Status::Skipped, &reason);
+    }
+    let wanted = "
+  run was skipped on linux/amd64: there is no emulator qemu-x86_64 (looked in a; b)
+  run was skipped on linux/arm64: there is no emulator qemu-aarch64 (looked in a; b)
+    hint: install one (Debian: `apt-get install qemu; true`; Fedora: dnf), or take an image's
+
+";
+    let text = to_text(&report, &TextOptions { width: 100, ..PLAIN });
+    assert!(text.contains(wanted), "{text}");
+}
+
+#[test]
+fn how_platforms_were_run_stands_below_the_table_and_above_what_was_not() {
+    let mut report = sample::ran();
+    set(&mut report, 0, "run", Status::Skipped, "qemu died");
+    let wanted = "
+  linux/arm64  ✓ passed  ✓ passed  ✓ passed  ✓ passed  ✓ passed        500       7
+
+  ran in the sandbox natively: linux/amd64 (x86_64)
+  ran in the sandbox under qemu 7.2.22: linux/arm64 (aarch64)
+  run was skipped on linux/amd64: qemu died
+
+checked: ";
+    let text = to_text(&report, &TextOptions { width: 100, ..PLAIN });
+    assert!(text.contains(wanted), "{text}");
+}
+
+#[test]
 fn a_check_that_a_platform_does_not_have_is_neither_passed_nor_hidden() {
     let mut report = sample::passed();
     report.images[0].platforms[1].checks.truncate(3);
@@ -365,6 +399,8 @@ fn without_unicode_the_text_is_ascii(#[case] mut report: Report) {
 fn no_string_of_a_report_reaches_the_terminal_raw() {
     let evil = "a\u{1b}]0;x\u{7}\n\rpassed: \u{202e}\u{9b}31m";
     let mut report: serde_json::Value = serde_json::to_value(sample::failed()).unwrap();
+    let ran = serde_json::to_value(&sample::ran().images[0]).unwrap();
+    report["images"].as_array_mut().unwrap().push(ran);
     report["findings"].as_array_mut().unwrap().push(serde_json::to_value(note("/a", "b", 1)).unwrap());
     report["images"].as_array_mut().unwrap().push(serde_json::to_value(&sample::unreachable().images[0]).unwrap());
     let mut replaced = 0;
