@@ -13,13 +13,16 @@
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | the runner: which platforms, with which handlers |
-//! | `prepared.rs`, `namespace.rs`, `spawn.rs` | making the namespaces: what is prepared, what happens inside, and outside |
+//! | `prepared.rs`, `namespace.rs`, `furnish.rs`, `spawn.rs` | what is prepared; what happens in the namespaces, and what is mounted there; the half that stays outside |
+//! | `command.rs`, `user.rs` | a command's paths, arguments and environment; the image's user |
 //! | `emulator.rs`, `handler.rs` | qemu, and how the kernel is told of it |
-//! | `user.rs`, `memory.rs` | the image's user; how much memory everything in it takes |
+//! | `memory.rs` | how much memory everything in it takes |
 //! | `forbidden.rs` | why a host allows no sandbox |
 
+mod command;
 mod emulator;
 mod forbidden;
+mod furnish;
 mod handler;
 mod memory;
 mod namespace;
@@ -35,12 +38,12 @@ use crate::image::store::{Held, Store};
 use crate::image::{LayerState, PlatformFacts};
 use crate::platform::{Architecture, Platform};
 use crate::probe;
+use command::{DEFAULT_PATH, accounts, c_string, environment, prepared_command};
 use emulator::{Emulator, Emulators};
-use prepared::{Pointers, Prepared, PreparedCommand, PreparedFile};
+use prepared::{Prepared, PreparedCommand, PreparedFile};
 use spawn::{Host, Running};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -56,12 +59,6 @@ const PROBE: &str = "/dev/mpcheck/probe";
 
 /// How long the probe may take: it makes four system calls.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// What `PATH` is where the image names none, as for an engine.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// The largest `/etc/passwd` or `/etc/group` that is read.
-const MAX_ACCOUNTS: u64 = 1 << 20;
 
 /// Runs platforms in sandboxes.
 #[derive(Debug)]
@@ -164,12 +161,7 @@ impl Sandbox {
         let program = probe::probe(row)
             .ok_or_else(|| NotReady::new(format!("mpcheck has no probe for {}", row.name), "use `--run docker`"))?;
         let emulator = emulate.then(|| self.emulators.find(row)).transpose()?;
-        let model = match cpu {
-            Cpu::Max => None,
-            Cpu::Baseline => Some(row.qemu_cpu(platform.variant()).ok_or_else(|| {
-                NotReady::new(format!("qemu has no processor that is {platform} and no more"), "use `--cpu max`")
-            })?),
-        };
+        let model = model(platform, row, cpu)?;
         let handlers = self.handlers(row, emulator.as_ref())?;
         let asked = |words: &[&str], environment: &[String]| prepared_command(words, environment, DEFAULT_PATH);
         let environment: Vec<String> = model.iter().map(|model| format!("QEMU_CPU={model}")).collect();
@@ -350,6 +342,20 @@ fn same_architecture(platform: &Platform) -> bool {
     platform.architecture() == Platform::host().architecture()
 }
 
+/// The value of `QEMU_CPU`, where the platform is to run on a processor that is it and no more.
+fn model(platform: &Platform, row: &Architecture, cpu: Cpu) -> Result<Option<&'static str>, NotReady> {
+    if cpu == Cpu::Max {
+        return Ok(None);
+    }
+    let model = row.qemu_cpu(platform.variant());
+    // Of s390x and others no levels are known, so there is nothing to go back to.
+    if model.is_none() && (!row.variants.is_empty() || row.emulator.is_none()) {
+        let why = format!("qemu has no processor that is {platform} and no more");
+        return Err(NotReady::new(why, "use `--cpu max`"));
+    }
+    Ok(model)
+}
+
 /// What the probe said of the machine, or why it said nothing.
 fn machine(probed: &Ended, platform: &Platform, emulator: Option<&Emulator>) -> Result<String, NotReady> {
     let with = emulator.map_or_else(String::new, |emulator| format!(" under {}", emulator.origin));
@@ -385,82 +391,6 @@ fn version(told: &Ended, row: &Architecture) -> String {
         }
         None => format!("qemu-{name}"),
     }
-}
-
-/// The environment of the commands, as an engine makes it.
-fn environment(task: &Task<'_>, user: &user::User, cpu: Option<&str>) -> Vec<String> {
-    let mut environment = task.config.environment.clone();
-    let mut add = |name: &str, value: &str| {
-        if task.config.variable(name).is_none() {
-            environment.push(format!("{name}={value}"));
-        }
-    };
-    add("PATH", DEFAULT_PATH);
-    add("HOME", &user.home);
-    add("HOSTNAME", "mpcheck");
-    if let Some(cpu) = cpu {
-        environment.retain(|entry| !entry.starts_with("QEMU_CPU="));
-        environment.push(format!("QEMU_CPU={cpu}"));
-    }
-    environment
-}
-
-/// A command with the paths at which its program may be.
-fn prepared_command<S: AsRef<str>>(
-    words: &[S],
-    environment: &[String],
-    path: &str,
-) -> Result<PreparedCommand, NotReady> {
-    let program = words.first().map(AsRef::as_ref).unwrap_or_default();
-    let paths = if program.contains('/') {
-        vec![c_string(program.as_bytes())?]
-    } else {
-        // An empty directory of PATH is the working directory (POSIX, "Environment Variables").
-        let at = |directory: &str| match directory {
-            "" => program.to_owned(),
-            directory => format!("{}/{program}", directory.trim_end_matches('/')),
-        };
-        path.split(':').map(|directory| c_string(at(directory).as_bytes())).collect::<Result<_, _>>()?
-    };
-    let strings = |texts: &mut dyn Iterator<Item = &str>| -> Result<Vec<CString>, NotReady> {
-        texts.map(|text| c_string(text.as_bytes())).collect()
-    };
-    Ok(PreparedCommand {
-        paths,
-        arguments: Pointers::new(strings(&mut words.iter().map(AsRef::as_ref))?),
-        environment: Pointers::new(strings(&mut environment.iter().map(String::as_str))?),
-    })
-}
-
-fn c_string(bytes: &[u8]) -> Result<CString, NotReady> {
-    CString::new(bytes).map_err(|_| NotReady::new("a name or command holds a NUL byte", ""))
-}
-
-/// A file of accounts, from the topmost layer that has it.
-fn accounts(store: &Path, held: &[Held], name: &str) -> String {
-    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
-    for layer in held {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Ok(root) = open(store.join(&layer.files), flags, Mode::empty()) else { continue };
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        match openat2(&root, name, flags, Mode::empty(), resolve) {
-            Ok(file) => {
-                let file = std::fs::File::from(file);
-                // A whiteout is a device: the file was removed.
-                if !file.metadata().is_ok_and(|meta| meta.is_file()) {
-                    return String::new();
-                }
-                let mut bytes = Vec::new();
-                let _ = file.take(MAX_ACCOUNTS).read_to_end(&mut bytes);
-                return String::from_utf8_lossy(&bytes).into_owned();
-            }
-            // Another layer may have it. A whiteout cannot be opened: it says ENXIO.
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {}
-            Err(_) => return String::new(),
-        }
-    }
-    String::new()
 }
 
 /// Unpacks a layer that the reading of the image did not.
