@@ -71,7 +71,8 @@ fn help_names_the_runners_the_limits_and_the_timeout(#[case] arguments: &[&str])
     assert_eq!(run.code, 0);
     let help = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     let limits = "may use 512 processes, 2 GiB of memory and 64 MiB of /tmp; it has no network, a read-only root";
-    for part in [limits, "Of each output 1 MiB", "[default: 60s]", "no Docker, no root; needs Linux 6.7", "[default: auto]"]
+    for part in
+        [limits, "Of each output 1 MiB", "[default: 60s]", "no Docker, no root; needs Linux 6.7", "[default: auto]"]
     {
         assert!(help.contains(part), "{part:?} is not in {help}");
     }

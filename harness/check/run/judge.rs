@@ -22,10 +22,6 @@ const SHOWN_LEAKS: usize = 20;
 /// How many characters of a machine's name are shown.
 const SHOWN_MACHINE: usize = 80;
 
-/// The architectures for which qemu ends as its program does and says nothing: it announces a signal only where it can
-/// write a core file (`USE_ELF_CORE_DUMP` in qemu's `linux-user/elfload.c`).
-const UNANNOUNCED: [&str; 2] = ["riscv64", "loong64"];
-
 /// What commands tell of an image.
 #[derive(Default)]
 pub(super) struct Judged {
@@ -204,8 +200,9 @@ impl Judge<'_> {
             return true;
         }
         // Of a program that a signal ends it says "uncaught target signal" (`dump_core_and_abort`, the same file).
-        let silent = UNANNOUNCED.contains(&self.platform.platform.architecture());
-        !silent && !is_cut(&ended.stderr) && !stderr.contains("uncaught target signal")
+        let emulator = self.platform.platform.row().and_then(|row| row.emulator);
+        let announces = emulator.is_some_and(|emulator| emulator.announces_signals);
+        announces && !is_cut(&ended.stderr) && !stderr.contains("uncaught target signal")
     }
 
     fn illegal_instruction(&mut self, words: &str, ended: &Ended) {
