@@ -51,6 +51,7 @@ schema: ## Write the JSON Schemas again
 .PHONY: stop
 stop: ## Stop engines and registries that a test run left behind
 	$(PARTS)/engine.sh stop
+	$(PARTS)/binfmt.sh stop
 	$(PARTS)/registry.sh stop
 
 .PHONY: clean

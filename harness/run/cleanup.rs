@@ -10,16 +10,27 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 
 type Removal = Box<dyn FnOnce() + Send>;
 
 struct Registry {
     next: u64,
     removals: BTreeMap<u64, Removal>,
+    /// How many guards are removing their things at this moment.
+    removing: usize,
 }
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { next: 0, removals: BTreeMap::new() });
+/// Whether a signal came, and the process ends as soon as everything is removed.
+static ENDING: AtomicBool = AtomicBool::new(false);
+/// The thread that removes then.
+const REMOVER: &str = "cleanup";
+
+/// Told when a guard has removed its thing.
+static REMOVED: Condvar = Condvar::new();
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { next: 0, removals: BTreeMap::new(), removing: 0 });
 
 fn registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
@@ -49,10 +60,31 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         // Taken out first, so that no lock is held while it runs, and none runs twice.
-        let removal = registry().removals.remove(&self.0);
+        let removal = {
+            let mut registry = registry();
+            let removal = registry.removals.remove(&self.0);
+            registry.removing += usize::from(removal.is_some());
+            removal
+        };
         if let Some(removal) = removal {
+            let _done = Removing;
             removal();
         }
+        // Whoever held this would go on, and perhaps end the process, while another thread still removes: a run
+        // that was interrupted returns at once. The end comes by the signal.
+        while ENDING.load(Ordering::SeqCst) && std::thread::current().name() != Some(REMOVER) {
+            std::thread::park();
+        }
+    }
+}
+
+/// A guard that removes its thing: a signal's end waits for it.
+struct Removing;
+
+impl Drop for Removing {
+    fn drop(&mut self) {
+        registry().removing -= 1;
+        REMOVED.notify_all();
     }
 }
 
@@ -153,8 +185,9 @@ fn watch() -> io::Result<()> {
             if !std::mem::take(&mut first) {
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
+            ENDING.store(true, Ordering::SeqCst);
             // On a thread of its own, so that a second signal finds somebody who listens.
-            let removing = std::thread::Builder::new().name("cleanup".to_owned()).spawn(move || {
+            let removing = std::thread::Builder::new().name(REMOVER.to_owned()).spawn(move || {
                 remove_all();
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             });
@@ -167,12 +200,20 @@ fn watch() -> io::Result<()> {
     Ok(())
 }
 
-/// Removes everything that is registered, the youngest first.
+/// Removes everything that is registered, the youngest first, and waits for what is being removed.
 fn remove_all() {
+    let mut registered = registry();
     loop {
-        // A removal may take a while, and others may be dropped meanwhile: never hold the lock over it.
-        let Some((_, removal)) = registry().removals.pop_last() else { return };
-        removal();
+        if let Some((_, removal)) = registered.removals.pop_last() {
+            // A removal may take a while, and others may be dropped meanwhile: never hold the lock over it.
+            drop(registered);
+            removal();
+            registered = registry();
+        } else if registered.removing > 0 {
+            registered = REMOVED.wait(registered).unwrap_or_else(PoisonError::into_inner);
+        } else {
+            return;
+        }
     }
 }
 

@@ -15,13 +15,14 @@ use super::cleanup::Guard;
 use super::{Cpu, Ended, Exit, NotReady, Offer, Ran, Runner, Task};
 use crate::image::source::engine::{Engine, chain, client, find, runtime};
 use crate::image::source::registry::CredentialEnvironment;
-use crate::image::source::{EngineOptions, SourceError};
+use crate::image::source::{EngineOptions, SourceError, Store};
 use crate::platform::{Architecture, Platform};
 use crate::probe;
 use bollard::errors::Error;
 use container::Container;
 use exec::{End, Executed, Order};
-use leftovers::Leftovers;
+use image::Held;
+use leftovers::{Leftovers, Thing};
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -51,7 +52,10 @@ impl Docker {
     }
 
     fn engine(&self) -> Result<&Engine, NotReady> {
-        self.found.get_or_init(|| find(&self.options, WITHOUT_ENGINE).map_err(unread)).as_ref().map_err(Clone::clone)
+        self.found
+            .get_or_init(|| find(&self.options, WITHOUT_ENGINE).map_err(|e| unread(&e)))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// The engine, and what is known of the platform on it without a run.
@@ -110,7 +114,7 @@ impl Runner for Docker {
         let _guard = Guard::new(move || removal.remove());
         let run = Run {
             client: client(&stage.engine.endpoint).map_err(|e| refused(stage.engine, "spoken to", &e))?,
-            runtime: runtime().map_err(unread)?,
+            runtime: runtime().map_err(|e| unread(&e))?,
             credentials: &self.credentials,
             leftovers: &leftovers,
             stage,
@@ -146,37 +150,72 @@ impl Run<'_> {
         self.wait(future)?.map_err(|error| refused(self.stage.engine, what, &error))
     }
 
-    fn whole(&self) -> Result<Ran, NotReady> {
+    /// Notes things before the engine is asked for them.
+    fn noted<T>(&self, things: &[Thing], ask: impl FnOnce() -> Result<T, NotReady>) -> Result<T, NotReady> {
+        for thing in things {
+            self.leftovers.expect(thing.clone());
+        }
+        let result = ask();
+        // An answer of any kind, but not an interruption, says that nothing is on its way any more.
+        if result.is_ok() || !self.leftovers.is_stopped() {
+            for thing in things {
+                self.leftovers.settled(thing);
+            }
+        }
+        result
+    }
+
+    /// The image in the engine, and a container of it.
+    fn open(&self) -> Result<(Held, Container), NotReady> {
         let image = self.hold()?;
-        let mut container = self.start(&image.id, self.task.commands)?;
+        let error = match self.start(&image, self.task.commands) {
+            Ok(container) => return Ok((image, container)),
+            Err(error) => error,
+        };
+        let image = match self.complete(&image) {
+            Some(completed) if !self.leftovers.is_stopped() => completed?,
+            _ => return Err(error),
+        };
+        let container = self.start(&image, self.task.commands)?;
+        Ok((image, container))
+    }
+
+    fn whole(&self) -> Result<Ran, NotReady> {
+        let (image, mut container) = self.open()?;
         let (machine, emulator) = self.prove(&mut container)?;
         let mut ended = Vec::new();
         for (at, command) in self.task.commands.iter().enumerate() {
-            let order = Order { words: &command.words, timeout: command.timeout, ..self.order() };
-            let executed = self.execute(&mut container, &order)?;
+            // The image's user is given here and not to the container: where the image has no such user, it is the
+            // command that fails.
+            let user = Some(self.task.config.user.as_str()).filter(|user| !user.is_empty());
+            let order = Order { words: &command.words, user, timeout: command.timeout, ..self.order() };
+            let executed = self.execute(&container, &order)?;
             let one = self.judge(&container, executed)?;
             // What it started lives as long as its container does, and so does the mark of an exhausted memory.
             let spoilt = matches!(one.exit, Exit::TimedOut | Exit::OutOfMemory);
             ended.push(one);
             let rest = self.task.commands.get(at + 1..).unwrap_or_default();
             if spoilt && !rest.is_empty() {
-                self.discard(&container);
-                container = self.start(&image.id, rest)?;
+                self.discard(&container)?;
+                container = self.start(&image, rest)?;
             }
         }
         Ok(Ran { machine, emulator, started: image.started, ended, refused: Vec::new() })
     }
 
     fn order(&self) -> Order<'static> {
-        Order { words: &[], environment: &[], user: None, timeout: PROBE_TIMEOUT, keep: self.task.limits.output }
+        Order {
+            words: &[],
+            environment: &[],
+            user: None,
+            timeout: PROBE_TIMEOUT,
+            keep: self.task.limits.output,
+            numbered: self.stage.engine.store != Store::Podman,
+        }
     }
 
-    fn execute(&self, container: &mut Container, order: &Order<'_>) -> Result<Executed, NotReady> {
-        // The image's user is given here and not to the container: where the image has no such user, it is the
-        // command that fails.
-        let user = Some(self.task.config.user.as_str()).filter(|user| !user.is_empty());
-        let order = Order { user, ..*order };
-        self.ask("asked to start a program", exec::execute(&self.client, &container.name, &order))
+    fn execute(&self, container: &Container, order: &Order<'_>) -> Result<Executed, NotReady> {
+        self.ask("asked to start a program", exec::execute(&self.client, &container.name, order))
     }
 
     /// Runs the probe: the platform's proof, before any program of the image.
@@ -237,7 +276,7 @@ impl Run<'_> {
 }
 
 /// What the reading of something means for a run.
-fn unread(error: SourceError) -> NotReady {
+fn unread(error: &SourceError) -> NotReady {
     NotReady::new(error.to_string(), error.hint().unwrap_or_default())
 }
 
@@ -266,3 +305,6 @@ fn cut(text: &str) -> String {
 fn quoted(text: &str) -> String {
     if text.is_empty() { "no known".to_owned() } else { cut(text) }
 }
+
+#[cfg(test)]
+mod tests;

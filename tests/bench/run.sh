@@ -13,9 +13,17 @@ program=${MPCHECK:-$here/../../target/release/mpcheck}
 [[ -x $program ]] || die "$program is not there: make build"
 
 "$parts/images.sh" big >/dev/null
-trap '"$parts/registry.sh" stop bench || true' EXIT
+"$parts/images.sh" small >/dev/null
+trap '"$parts/registry.sh" stop bench || true; "$parts/engine.sh" stop || true; "$parts/binfmt.sh" stop || true' EXIT
 registry=$("$parts/registry.sh" start bench)
 for form in gzip zstd; do
     "$parts/push.sh" "$PARTS/images/big-$form" "$registry/big-$form:1" >/dev/null
 done
 python3 "$here/bench.py" "$program" "$PARTS" "$registry" "${1:-3}"
+
+# Running, with the image in the engine already, as it is on the machine that built it.
+"$parts/registry.sh" stop bench
+"$parts/binfmt.sh" register >/dev/null
+engine=$("$parts/engine.sh" start containerd)
+"$parts/load.sh" "$engine" "$PARTS/images/small" small:1
+python3 "$here/running.py" "$program" "$PARTS" "$engine" "${1:-3}"

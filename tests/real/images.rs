@@ -37,12 +37,12 @@ fn a_real_image_in_a_registry_has_no_fault(
 }
 
 /// A layout of the test's own, to be changed.
-struct Layout {
-    directory: tempfile::TempDir,
+pub(crate) struct Layout {
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Layout {
-    fn copy_of(image: &Path) -> Layout {
+    pub(crate) fn copy_of(image: &Path) -> Layout {
         let directory = tempfile::tempdir().unwrap();
         done(Command::new("cp").arg("--recursive").arg(image.join(".")).arg(directory.path()));
         Layout { directory }
@@ -70,7 +70,7 @@ impl Layout {
     }
 
     /// Changes the manifest and the config of each platform, and everything that names them.
-    fn edit(&self, edit: impl Fn(&Layout, &Value, &mut Value, &mut Value)) {
+    pub(crate) fn edit(&self, edit: impl Fn(&Layout, &Value, &mut Value, &mut Value)) {
         let top_file = self.directory.path().join("index.json");
         let mut top: Value = serde_json::from_slice(&fs::read(&top_file).unwrap()).unwrap();
         let mut index = self.json(&top["manifests"][0]);

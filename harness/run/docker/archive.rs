@@ -164,3 +164,125 @@ impl Write for Pieces {
         self.to.blocking_send(Ok(piece.into())).map_err(gone)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::digest::Digest;
+    use crate::image::source::{Root, SourceError};
+    use std::collections::BTreeMap;
+
+    const CONFIG: &[u8] = b"{}";
+
+    /// Layers by their content; `lie` is what is read instead of each.
+    struct Layers {
+        blobs: BTreeMap<Digest, Vec<u8>>,
+        lie: Option<Vec<u8>>,
+    }
+
+    impl Source for Layers {
+        fn name(&self) -> String {
+            "test".to_owned()
+        }
+
+        fn root(&self) -> Result<Root, SourceError> {
+            unreachable!()
+        }
+
+        fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
+            let bytes = self.lie.clone().unwrap_or_else(|| self.blobs[&descriptor.digest].clone());
+            Ok(Box::new(io::Cursor::new(bytes)))
+        }
+    }
+
+    fn descriptor(media_type: &str, bytes: &[u8]) -> Descriptor {
+        Descriptor::new(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// Writes an image of these layers.
+    fn written(layers: &[&[u8]], lie: Option<&[u8]>, with_layers: bool) -> io::Result<Vec<u8>> {
+        let blobs = layers.iter().map(|layer| (Digest::of(layer), layer.to_vec())).collect();
+        let source = Layers { blobs, lie: lie.map(<[u8]>::to_vec) };
+        let manifest = Manifest {
+            media_type: media_type::OCI_MANIFEST.to_owned(),
+            artifact_type: None,
+            config: descriptor(media_type::OCI_CONFIG, CONFIG),
+            layers: layers.iter().map(|layer| descriptor(media_type::OCI_LAYER, layer)).collect(),
+            annotations: BTreeMap::new(),
+        };
+        let image = Image {
+            name: "mpcheck.invalid/run-1:abc",
+            descriptor: &descriptor(media_type::OCI_MANIFEST, b"manifest"),
+            manifest_bytes: b"manifest",
+            manifest: &manifest,
+            config: CONFIG,
+        };
+        let mut target = Vec::new();
+        image.write(&mut target, with_layers.then_some(&source as &dyn Source))?;
+        Ok(target)
+    }
+
+    fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let mut archive = tar::Archive::new(archive);
+        let entries = archive.entries().unwrap().map(|entry| {
+            let mut entry = entry.unwrap();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            (String::from_utf8(entry.path_bytes().into_owned()).unwrap(), bytes)
+        });
+        entries.collect()
+    }
+
+    fn path(bytes: &[u8]) -> String {
+        format!("blobs/sha256/{}", Digest::of(bytes).hex())
+    }
+
+    #[test]
+    fn an_image_is_written_once_for_both_kinds_of_engine() {
+        let members = members(&written(&[b"one", b"two", b"one"], None, true).unwrap());
+        let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+        let (manifest, config, one, two) = (path(b"manifest"), path(CONFIG), path(b"one"), path(b"two"));
+        assert_eq!(names, ["oci-layout", "index.json", &manifest, &config, &one, &two, "manifest.json"]);
+        let json = |name: &str| -> serde_json::Value {
+            serde_json::from_slice(&members.iter().find(|member| member.0 == name).unwrap().1).unwrap()
+        };
+        let entry = &json("index.json")["manifests"][0];
+        assert_eq!(entry["digest"], Digest::of(b"manifest").as_str());
+        assert_eq!(entry["annotations"]["io.containerd.image.name"], "mpcheck.invalid/run-1:abc");
+        let expected = json!([{
+            "Config": config, "RepoTags": ["mpcheck.invalid/run-1:abc"], "Layers": [one, two, one],
+        }]);
+        assert_eq!(json("manifest.json"), expected);
+    }
+
+    #[test]
+    fn without_a_source_all_but_the_layers_is_written() {
+        let members = members(&written(&[b"one"], None, false).unwrap());
+        assert!(members.iter().all(|(name, _)| *name != path(b"one")));
+        assert_eq!(members.last().unwrap().0, "manifest.json");
+    }
+
+    #[test]
+    fn a_layer_of_other_bytes_ends_the_archive() {
+        for lie in [&b"two"[..], b"on", b""] {
+            let error = written(&[b"one"], Some(lie), true).unwrap_err();
+            assert!(error.to_string().contains("other bytes than its digest"), "{error}");
+        }
+        // What is too much is not read.
+        assert_eq!(written(&[b"one"], Some(b"one more"), true).unwrap(), written(&[b"one"], None, true).unwrap());
+    }
+
+    #[test]
+    fn programs_are_executable_and_their_directory_is_nobody_s() {
+        let archive = programs(".mpcheck", 61_234, &[("probe", b"code")]).unwrap();
+        let mut archive = tar::Archive::new(archive.as_slice());
+        let entries = archive.entries().unwrap().map(|entry| {
+            let header = entry.unwrap().header().clone();
+            let name = String::from_utf8(header.path_bytes().into_owned()).unwrap();
+            (name, header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap())
+        });
+        let entries: Vec<_> = entries.collect();
+        let expected = [("probe", 0o555, 61_234, 61_234), ("../.mpcheck", 0o555, 61_234, 61_234)];
+        assert_eq!(entries, expected.map(|(name, mode, uid, gid)| (name.to_owned(), mode, uid, gid)));
+    }
+}

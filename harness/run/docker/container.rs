@@ -1,5 +1,6 @@
 //! The container of a run: it waits and does nothing, and commands are started in it.
 
+use super::image::Held;
 use super::leftovers::{Thing, remove};
 use super::{Run, archive, cut};
 use crate::image::document::Config;
@@ -29,8 +30,10 @@ const WAITER: &str = "/.mpcheck/wait";
 const DIRECTORY: &str = ".mpcheck";
 /// By this label what is left behind is found: `docker ps --all --filter label=mpcheck`.
 const LABEL: &str = "mpcheck";
-/// How long the container outlives its commands' timeouts: starting and asking take time too.
-const SLACK: Duration = Duration::from_secs(300);
+/// How long the container outlives its commands' timeouts: the engine takes its time too, under load seconds.
+const SLACK: Duration = Duration::from_secs(120);
+/// The same for each command.
+const SLACK_EACH: Duration = Duration::from_secs(10);
 /// The most volumes that an image may declare.
 const MAX_VOLUMES: usize = 64;
 /// How long the last words of a container that ended are waited for.
@@ -51,18 +54,22 @@ pub(super) struct Container {
 
 impl Run<'_> {
     /// Makes and starts a container of the image that lives long enough for these commands.
-    pub(super) fn start(&self, image: &str, commands: &[Command]) -> Result<Container, NotReady> {
+    pub(super) fn start(&self, image: &Held, commands: &[Command]) -> Result<Container, NotReady> {
         let name = format!("mpcheck-run-{}", random());
-        let body = self.body(image)?;
-        let options = CreateContainerOptionsBuilder::default().name(&name).build();
-        let thing = Thing::Container(name.clone());
-        self.leftovers.expect(thing.clone());
-        let created = self.ask("asked for a container", self.client.create_container(Some(options), body));
-        // An answer of any kind, but not an interruption, says that nothing is on its way any more.
-        if created.is_ok() || !self.leftovers.is_stopped() {
-            self.leftovers.settled(&thing);
+        let volumes = volumes(self.task.config).ok_or_else(|| {
+            NotReady::new(format!("the image declares more than {MAX_VOLUMES} volumes"), "use `--run sandbox`")
+        })?;
+        let volumes = volumes.into_iter().enumerate().map(|(n, target)| (format!("{name}-{n}"), target));
+        let volumes: Vec<(String, String)> = volumes.collect();
+        let things = volumes.iter().map(|(volume, _)| Thing::Volume(volume.clone()));
+        let things: Vec<Thing> = things.chain([Thing::Container(name.clone())]).collect();
+        let body = self.body(&image.id, volumes);
+        let mut options = CreateContainerOptionsBuilder::default().name(&name);
+        if let Some(platform) = &image.platform {
+            options = options.platform(platform);
         }
-        created?;
+        let options = options.build();
+        self.noted(&things, || self.ask("asked for a container", self.client.create_container(Some(options), body)))?;
         self.give_programs(&name, commands)?;
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
         let attached = self.ask("attached to a container", self.client.attach_container(&name, Some(options)))?;
@@ -72,15 +79,17 @@ impl Run<'_> {
     }
 
     /// Kills everything in a container.
-    pub(super) fn discard(&self, container: &Container) {
+    pub(super) fn discard(&self, container: &Container) -> Result<(), NotReady> {
         let thing = Thing::Container(container.name.clone());
-        if self.wait(remove(&self.client, &thing, false)).is_ok() {
+        if self.wait(remove(&self.client, &thing, false))? {
             self.leftovers.gone(&thing);
         }
+        Ok(())
     }
 
     fn give_programs(&self, name: &str, commands: &[Command]) -> Result<(), NotReady> {
-        let life = commands.iter().map(|command| command.timeout).fold(SLACK, Duration::saturating_add);
+        let life = commands.iter().map(|command| command.timeout.saturating_add(SLACK_EACH));
+        let life = life.fold(SLACK, Duration::saturating_add);
         let seconds = u32::try_from(life.as_secs()).unwrap_or(u32::MAX);
         let waiter = probe::waiter(self.stage.row, seconds)
             .ok_or_else(|| NotReady::new(format!("there is no waiting program for {}", self.stage.row.name), ""))?;
@@ -94,16 +103,12 @@ impl Run<'_> {
         self.ask("given the probe", upload)
     }
 
-    fn body(&self, image: &str) -> Result<ContainerCreateBody, NotReady> {
-        let config = self.task.config;
-        let volumes = volumes(config).ok_or_else(|| {
-            NotReady::new(format!("the image declares more than {MAX_VOLUMES} volumes"), "use `--run sandbox`")
-        })?;
+    fn body(&self, image: &str, volumes: Vec<(String, String)>) -> ContainerCreateBody {
         let environment = match self.task.cpu {
             Cpu::Max => Vec::new(),
             Cpu::Baseline => baseline(self.stage.row, self.task.platform.platform.variant()),
         };
-        Ok(ContainerCreateBody {
+        ContainerCreateBody {
             image: Some(image.to_owned()),
             entrypoint: Some(vec![WAITER.to_owned()]),
             cmd: Some(Vec::new()),
@@ -111,10 +116,10 @@ impl Run<'_> {
             // For the waiter alone: the image's programs cannot end it then, where they are not root's.
             user: Some("0:0".to_owned()),
             healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
-            labels: Some(HashMap::from([(LABEL.to_owned(), "1".to_owned())])),
+            labels: Some(label()),
             host_config: Some(host_config(self.task.limits, volumes)),
             ..ContainerCreateBody::default()
-        })
+        }
     }
 }
 
@@ -156,14 +161,19 @@ pub(super) fn random() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
+fn label() -> HashMap<String, String> {
+    HashMap::from([(LABEL.to_owned(), "1".to_owned())])
+}
+
 /// The emulator's processor; qemu's own where no machine of it is that old.
 fn baseline(row: &Architecture, variant: Option<&str>) -> Vec<String> {
     row.qemu_cpu(variant).map(|cpu| format!("QEMU_CPU={cpu}")).into_iter().collect()
 }
 
 /// DESIGN, "Safety".
-fn host_config(limits: Limits, mut mounts: Vec<Mount>) -> HostConfig {
+fn host_config(limits: Limits, volumes: Vec<(String, String)>) -> HostConfig {
     let bytes = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let mut mounts: Vec<Mount> = volumes.into_iter().map(read_only_volume).collect();
     mounts.push(Mount {
         target: Some(format!("/{DIRECTORY}")),
         typ: Some(MountType::VOLUME),
@@ -192,9 +202,8 @@ fn host_config(limits: Limits, mut mounts: Vec<Mount>) -> HostConfig {
     }
 }
 
-/// The image's volumes, read-only: else they would be places on the engine's disk that have no limit. `None` where
-/// there are too many.
-fn volumes(config: &Config) -> Option<Vec<Mount>> {
+/// Where the image's volumes are. `None` where there are too many.
+fn volumes(config: &Config) -> Option<BTreeSet<String>> {
     let mut targets = BTreeSet::new();
     for volume in &config.volumes {
         // As Docker does: what is relative is relative to the root, and dots are resolved.
@@ -210,9 +219,61 @@ fn volumes(config: &Config) -> Option<Vec<Mount>> {
             targets.insert(format!("/{}", parts.join("/")));
         }
     }
-    (targets.len() <= MAX_VOLUMES).then(|| targets.into_iter().map(read_only_volume).collect())
+    (targets.len() <= MAX_VOLUMES).then_some(targets)
 }
 
-fn read_only_volume(target: String) -> Mount {
-    Mount { target: Some(target), typ: Some(MountType::VOLUME), read_only: Some(true), ..Mount::default() }
+/// A volume of the image, with what the image has there. It is read-only, else it would be a place on the disk of the
+/// engine's host that has no limit; and has a name, since engines take no read-only one without.
+fn read_only_volume((name, target): (String, String)) -> Mount {
+    Mount {
+        source: Some(name),
+        target: Some(target),
+        typ: Some(MountType::VOLUME),
+        read_only: Some(true),
+        volume_options: Some(MountVolumeOptions { labels: Some(label()), ..MountVolumeOptions::default() }),
+        ..Mount::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&["/data", "/var/lib/app/"], &["/data", "/var/lib/app"])]
+    #[case(&["data", "./data", "/x/../data", "//data/."], &["/data"])]
+    // They are there already, or cannot be.
+    #[case(&["/", "/tmp", "tmp/", "/.mpcheck", "..", ""], &[])]
+    fn volumes_are_where_docker_takes_them_to_be(#[case] declared: &[&str], #[case] expected: &[&str]) {
+        let config = Config { volumes: declared.iter().map(|v| (*v).to_owned()).collect(), ..Config::default() };
+        let targets = volumes(&config).unwrap();
+        assert_eq!(targets.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn more_volumes_than_are_made_are_refused() {
+        let of = |n: usize| Config { volumes: (0..n).map(|n| format!("/{n}")).collect(), ..Config::default() };
+        assert!(volumes(&of(MAX_VOLUMES)).is_some());
+        assert!(volumes(&of(MAX_VOLUMES + 1)).is_none());
+    }
+
+    #[rstest]
+    #[case("arm", Some("v6"), &["QEMU_CPU=arm1176"])]
+    #[case("amd64", Some("v3"), &["QEMU_CPU=Haswell"])]
+    #[case("s390x", None, &[])]
+    fn the_baseline_processor_is_the_table_s(
+        #[case] architecture: &str,
+        #[case] variant: Option<&str>,
+        #[case] expected: &[&str],
+    ) {
+        assert_eq!(baseline(Architecture::by_name(architecture).unwrap(), variant), expected);
+    }
+
+    #[test]
+    fn limits_that_no_engine_can_count_are_the_largest_that_it_can() {
+        let limits = Limits { processes: u64::MAX, memory: u64::MAX, ..Limits::default() };
+        let config = host_config(limits, Vec::new());
+        assert_eq!((config.pids_limit, config.memory), (Some(i64::MAX), Some(i64::MAX)));
+    }
 }

@@ -31,6 +31,9 @@ pub(super) struct Order<'a> {
     pub(super) timeout: Duration,
     /// How many bytes of each stream are kept.
     pub(super) keep: usize,
+    /// Whether the engine still tells the process number of a program that ended, and so whether there was one:
+    /// Docker does (20.10 and 26.1).
+    pub(super) numbered: bool,
 }
 
 /// How it ended, as the engine tells.
@@ -77,7 +80,7 @@ pub(super) async fn execute(docker: &Docker, container: &str, order: &Order<'_>)
         }
         Err(error) => return Err(error),
     };
-    let followed = follow(docker, &id, order.keep, &mut stdout, &mut stderr);
+    let followed = follow(docker, &id, order, &mut stdout, &mut stderr);
     let end = match tokio::time::timeout(order.timeout, followed).await {
         Ok(end) => end?,
         Err(_) => End::TimedOut,
@@ -94,7 +97,7 @@ pub(super) async fn execute(docker: &Docker, container: &str, order: &Order<'_>)
 async fn follow(
     docker: &Docker,
     id: &str,
-    keep: usize,
+    order: &Order<'_>,
     stdout: &mut Output,
     stderr: &mut Output,
 ) -> Result<End, Error> {
@@ -109,8 +112,8 @@ async fn follow(
     loop {
         match tokio::time::timeout(pause, output.next()).await {
             Ok(Some(piece)) => match piece? {
-                LogOutput::StdErr { message } => stderr.add(&message, keep),
-                LogOutput::StdOut { message } | LogOutput::Console { message } => stdout.add(&message, keep),
+                LogOutput::StdErr { message } => stderr.add(&message, order.keep),
+                LogOutput::StdOut { message } | LogOutput::Console { message } => stdout.add(&message, order.keep),
                 LogOutput::StdIn { .. } => {}
             },
             Ok(None) => break,
@@ -125,8 +128,11 @@ async fn follow(
     loop {
         let seen = docker.inspect_exec(id).await?;
         if let (Some(false), Some(code)) = (seen.running, seen.exit_code) {
-            // A program that was started has a process number, also afterwards (Docker 20.10 and 26.1).
-            let started = seen.pid.is_none_or(|pid| pid != 0) || !is_refusal(&stdout.text());
+            let started = match seen.pid {
+                Some(0) if order.numbered => false,
+                Some(0) => !is_refusal(&stdout.text()),
+                _ => true,
+            };
             return Ok(if started { End::Exited { code } } else { End::Refused { message: String::new() } });
         }
         tokio::time::sleep(PAUSE).await;
@@ -135,7 +141,7 @@ async fn follow(
 
 /// Whether this is the engine's message instead of a program's output.
 fn is_refusal(text: &str) -> bool {
-    text.starts_with("OCI runtime exec failed") || text.starts_with("exec failed")
+    ["OCI runtime exec failed", "exec failed", "unable to find user"].iter().any(|start| text.starts_with(start))
 }
 
 impl Output {
@@ -246,7 +252,7 @@ fn start_error(message: &str) -> StartError {
     let lower = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     // First: what stands in the way is not the program.
-    if says(&["chdir to cwd", "unable to find user", "unable to find group", "no matching entries"]) {
+    if says(&["chdir to cwd", "unable to find user", "unable to find group", "no matching entries", "no users found"]) {
         StartError::Other(cut(message.trim()))
     } else if says(&["exec format error"]) {
         StartError::ExecFormat
@@ -256,5 +262,126 @@ fn start_error(message: &str) -> StartError {
         StartError::NotExecutable
     } else {
         StartError::Other(cut(message.trim()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn executed(end: End, stdout: &str, stderr: &str) -> Executed {
+        let output = |text: &str| Output { bytes: text.into(), total: text.len() as u64 };
+        Executed { end, stdout: output(stdout), stderr: output(stderr), took: Duration::ZERO }
+    }
+
+    #[rstest]
+    #[case(0, Exit::Code(0))]
+    #[case(127, Exit::Code(127))]
+    #[case(128, Exit::Code(128))]
+    #[case(129, Exit::Code(129))]
+    #[case(132, Exit::Signal(4))]
+    #[case(133, Exit::Signal(5))]
+    #[case(134, Exit::Signal(6))]
+    #[case(135, Exit::Signal(7))]
+    #[case(136, Exit::Signal(8))]
+    #[case(137, Exit::Signal(9))]
+    #[case(139, Exit::Signal(11))]
+    #[case(143, Exit::Code(143))]
+    #[case(159, Exit::Signal(31))]
+    #[case(255, Exit::Code(255))]
+    #[case(-1, Exit::Code(-1))]
+    #[case(i64::MAX, Exit::Code(i32::MAX))]
+    #[case(i64::MIN, Exit::Code(i32::MAX))]
+    fn a_code_is_a_signal_where_nobody_would_exit_with_it(#[case] code: i64, #[case] expected: Exit) {
+        assert_eq!(executed(End::Exited { code }, "", "").exit(), expected);
+    }
+
+    const RUNC: &str = "OCI runtime exec failed: exec failed: unable to start container process: ";
+
+    #[rstest]
+    // What Docker 20.10 and 26.1 say with runc 1.1.
+    #[case("exec: \"app\": executable file not found in $PATH: unknown", StartError::NotFound)]
+    #[case("exec: \"/app\": stat /app: no such file or directory: unknown", StartError::NotFound)]
+    #[case(
+        "exec: \"/etc/passwd/x\": stat /etc/passwd/x: not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?",
+        StartError::NotFound
+    )]
+    #[case("exec: \"/etc/passwd\": permission denied: unknown", StartError::NotExecutable)]
+    #[case("exec: \"/etc\": is a directory: unknown: permission denied", StartError::NotExecutable)]
+    #[case("exec /app: exec format error", StartError::ExecFormat)]
+    fn a_refusal_is_told_by_what_the_runtime_says(#[case] said: &str, #[case] expected: StartError) {
+        let message = format!("{RUNC}{said}\r\n");
+        assert_eq!(executed(End::Refused { message }, "", "").exit(), Exit::NotStarted(expected));
+    }
+
+    #[rstest]
+    #[case("chdir to cwd (\"/w\") set in config.json failed: no such file or directory: unknown")]
+    #[case("unable to find user x: no matching entries in passwd file")]
+    #[case("no users found")]
+    #[case("something new\u{1b}[2J")]
+    fn what_is_not_about_the_program_is_told_in_the_engine_s_words(#[case] said: &str) {
+        let exit = executed(End::Refused { message: said.to_owned() }, "", "").exit();
+        let Exit::NotStarted(StartError::Other(words)) = exit else { panic!("{exit:?}") };
+        assert!(words.starts_with(&said[..8]) && !words.contains('\u{1b}'), "{words}");
+    }
+
+    #[rstest]
+    #[case(1, "", "exec /app: exec format error\n", Some(StartError::ExecFormat))]
+    #[case(255, "", "exec /app: exec format error\n", Some(StartError::ExecFormat))]
+    #[case(1, "", "exec /app: no such file or directory\n", Some(StartError::NotFound))]
+    #[case(
+        1,
+        "",
+        "standard_init_linux.go:228: exec user process caused: exec format error\n",
+        Some(StartError::ExecFormat)
+    )]
+    // A program's own words.
+    #[case(2, "", "exec /app: exec format error\n", None)]
+    #[case(1, "started\n", "exec /app: exec format error\n", None)]
+    #[case(1, "", "first\nexec /app: exec format error\n", None)]
+    #[case(1, "", "sh: exec: line 1: /app: exec format error\n", None)]
+    #[case(1, "", "exec format error\n", None)]
+    fn what_the_runtime_says_in_the_program_s_place_is_known(
+        #[case] code: i64,
+        #[case] stdout: &str,
+        #[case] stderr: &str,
+        #[case] expected: Option<StartError>,
+    ) {
+        let expected = expected.map_or(Exit::Code(i32::try_from(code).unwrap()), Exit::NotStarted);
+        assert_eq!(executed(End::Exited { code }, stdout, stderr).exit(), expected);
+    }
+
+    #[test]
+    fn output_is_kept_to_its_limit_and_counted_beyond() {
+        let mut output = Output::default();
+        for piece in [&b"abc"[..], b"defg", b"h"] {
+            output.add(piece, 5);
+        }
+        assert_eq!((output.bytes.as_slice(), output.total), (&b"abcde"[..], 8));
+    }
+
+    #[rstest]
+    #[case(42, "aarch64\n/.mpcheck/probe\n", Some("aarch64"))]
+    #[case(42, "", None)]
+    #[case(0, "qemu-aarch64 version 7.2.22\n", None)]
+    #[case(1, "aarch64\n", None)]
+    fn the_probe_speaks_for_itself_only_when_it_ran_to_its_end(
+        #[case] code: i64,
+        #[case] stdout: &str,
+        #[case] machine: Option<&str>,
+    ) {
+        assert_eq!(executed(End::Exited { code }, stdout, "").machine().as_deref(), machine);
+    }
+
+    #[rstest]
+    #[case(0, "qemu-arm version 7.2.22 (Debian)\nCopyright\n", Some("qemu-arm version 7.2.22 (Debian)"))]
+    #[case(42, "armv7l\n/.mpcheck/probe\n", None)]
+    fn an_emulator_that_says_its_version_is_named(
+        #[case] code: i64,
+        #[case] stdout: &str,
+        #[case] emulator: Option<&str>,
+    ) {
+        assert_eq!(executed(End::Exited { code }, stdout, "").emulator().as_deref(), emulator);
     }
 }

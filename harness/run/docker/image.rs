@@ -7,14 +7,12 @@ use super::archive::{Image, Pieces};
 use super::container::random;
 use super::leftovers::{Thing, remove};
 use super::{Run, cut};
-use crate::image::descriptor::{DeclaredPlatform, Descriptor};
+use crate::image::descriptor::Descriptor;
 use crate::image::digest::Digest;
-use crate::image::document::Manifest;
 use crate::image::fetch::{Unread, document};
 use crate::image::reference::{ImageName, Location};
-use crate::image::source::Source;
-use crate::image::source::Store;
 use crate::image::source::registry::{Credentials, look_up};
+use crate::image::source::{Source, Store};
 use crate::platform::Platform;
 use crate::run::NotReady;
 use bollard::auth::DockerCredentials;
@@ -24,6 +22,7 @@ use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBui
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -42,6 +41,10 @@ pub(super) struct Held {
     pub(super) id: String,
     /// The platform that the engine says it is.
     pub(super) started: Option<Platform>,
+    /// The platform as the engine has to be asked for it; `None` where the id says all.
+    pub(super) platform: Option<String>,
+    /// The name under which only the manifest was given a place, so that layers may turn out to be missing.
+    manifest_only: Option<String>,
 }
 
 impl Run<'_> {
@@ -59,16 +62,56 @@ impl Run<'_> {
             if !tags.is_empty() && tags.iter().all(|tag| tag.starts_with(OWN)) {
                 self.tag(id.as_str(), &name)?;
             }
-            return Ok(held(id, &found));
+            return Ok(self.held(id, &found, None));
         }
-        self.bring(manifest, id, &name)?;
+        // containerd's store keeps the layers of an index's platform under their digests, so the manifest can be
+        // given a name of its own. Where a layer is missing it says so when it unpacks.
+        if self.stage.engine.store == Store::Containerd {
+            let loaded = self.with_image(&name, |image| self.load(image, None));
+            match loaded {
+                Err(error) if self.leftovers.is_stopped() => return Err(error),
+                Ok(()) => return self.brought(id, Some(name)),
+                Err(_) => self.drop_name(&name)?,
+            }
+        }
+        self.bring(id, &name)?;
+        self.brought(id, None)
+    }
+
+    /// Brings what turned out to be missing; `None` where nothing can be.
+    pub(super) fn complete(&self, image: &Held) -> Option<Result<Held, NotReady>> {
+        let name = image.manifest_only.as_ref()?;
+        let id = &self.task.platform.descriptor.digest;
+        Some(self.drop_name(name).and_then(|()| self.bring(id, name)).and_then(|()| self.brought(id, None)))
+    }
+
+    fn brought(&self, id: &Digest, manifest_only: Option<String>) -> Result<Held, NotReady> {
         let found = self.inspect(id)?.ok_or_else(|| {
             NotReady::new(
                 format!("the {} was given the image and has none with the digest {id}", self.stage.engine),
                 "use `--run sandbox`, which unpacks the image itself",
             )
         })?;
-        Ok(held(id, &found))
+        Ok(self.held(id, &found, manifest_only))
+    }
+
+    fn held(&self, id: &Digest, found: &ImageInspect, manifest_only: Option<String>) -> Held {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let (os, architecture) = (text(&found.os), text(&found.architecture));
+        let started = Platform::declared(&os, &architecture, &text(&found.variant), "", &[]).ok();
+        // containerd's store looks for the platform of its host unless another is named.
+        let platform = (self.stage.engine.store == Store::Containerd).then(|| self.spelt());
+        Held { id: id.to_string(), started, platform, manifest_only }
+    }
+
+    /// The platform by which an engine finds a manifest that has no index: its config's.
+    fn spelt(&self) -> String {
+        let declared = &self.task.config.platform;
+        let parts = [&declared.os, &declared.architecture, &declared.variant];
+        if declared.os.is_empty() || declared.architecture.is_empty() {
+            return self.task.platform.platform.to_string();
+        }
+        parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("/")
     }
 
     fn inspect(&self, id: &Digest) -> Result<Option<ImageInspect>, NotReady> {
@@ -82,68 +125,55 @@ impl Run<'_> {
     fn tag(&self, image: &str, name: &str) -> Result<(), NotReady> {
         let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
         let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
-        self.noted(name, || self.ask("asked to name the image", self.client.tag_image(image, Some(options))))
-    }
-
-    /// Notes a name of an image before the engine is asked for it.
-    fn noted<T>(&self, name: &str, ask: impl FnOnce() -> Result<T, NotReady>) -> Result<T, NotReady> {
-        let thing = Thing::Image(name.to_owned());
-        self.leftovers.expect(thing.clone());
-        let result = ask();
-        if result.is_ok() || !self.leftovers.is_stopped() {
-            self.leftovers.settled(&thing);
-        }
-        result
+        self.noted(&[Thing::Image(name.to_owned())], || {
+            self.ask("asked to name the image", self.client.tag_image(image, Some(options)))
+        })
     }
 
     /// Removes a name at once. The image stays as long as it has another.
     fn drop_name(&self, name: &str) -> Result<(), NotReady> {
         let thing = Thing::Image(name.to_owned());
-        self.wait(remove(&self.client, &thing, false))?;
-        self.leftovers.gone(&thing);
+        if self.wait(remove(&self.client, &thing, false))? {
+            self.leftovers.gone(&thing);
+        }
         Ok(())
     }
 
-    /// Brings the image: without its layers where the engine has these, from the registry, or from where it was
-    /// read.
-    fn bring(&self, manifest: &Manifest, id: &Digest, name: &str) -> Result<(), NotReady> {
+    /// Reads the documents of the image that a load needs.
+    fn with_image(&self, name: &str, load: impl FnOnce(&Image<'_>) -> Result<(), NotReady>) -> Result<(), NotReady> {
+        let manifest = self.task.platform.manifest.as_ref().map_err(not_read)?;
         let descriptor = &self.task.platform.descriptor;
         let read = |descriptor: &Descriptor| document(self.task.source, descriptor).map_err(|e| not_read(&e));
         let (manifest_bytes, config) = (read(descriptor)?, read(&manifest.config)?);
-        let image = Image { name, descriptor, manifest_bytes: &manifest_bytes, manifest, config: &config };
-        // containerd's store keeps the layers of an index's platform under their digests, so the manifest can be
-        // given a name of its own. Where a layer is missing it says so when it unpacks.
-        if self.stage.engine.store == Store::Containerd {
-            match self.load(&image, None) {
-                Err(error) if self.leftovers.is_stopped() => return Err(error),
-                Ok(()) => return Ok(()),
-                Err(_) => self.drop_name(name)?,
-            }
-        }
+        load(&Image { name, descriptor, manifest_bytes: &manifest_bytes, manifest, config: &config })
+    }
+
+    /// Brings the image from its registry, or from where it was read.
+    fn bring(&self, id: &Digest, name: &str) -> Result<(), NotReady> {
         let pulled = match self.task.location {
-            Location::Registry { name: repository } => self.pull(repository, id, name),
-            _ => Err(NotReady::new("", "")),
+            Location::Registry { name: repository } => Some(self.pull(repository, id, name)),
+            _ => None,
         };
-        match pulled {
-            Ok(()) => Ok(()),
-            Err(error) if self.leftovers.is_stopped() => Err(error),
+        let refused = match pulled {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error)) if self.leftovers.is_stopped() => return Err(error),
             // A registry that the engine does not reach, or not in this way: this machine's loopback, one without
             // TLS, credentials that only this process has.
-            Err(refused) => self.load(&image, Some(self.task.source)).map_err(|error| match refused.why.as_str() {
-                "" => error,
-                why => NotReady::new(format!("{}; before that, {why}", error.why), error.hint),
-            }),
-        }
+            Some(Err(error)) => format!("; before that, {}", error.why),
+            None => String::new(),
+        };
+        self.with_image(name, |image| self.load(image, Some(self.task.source)))
+            .map_err(|error| NotReady::new(format!("{}{refused}", error.why), error.hint))
     }
 
     fn pull(&self, repository: &ImageName, id: &Digest, name: &str) -> Result<(), NotReady> {
         let manifest = &self.task.platform.descriptor.digest;
         let by_digest = ImageName { tag: None, digest: Some(manifest.clone()), ..repository.clone() }.to_string();
         let options = CreateImageOptionsBuilder::default().from_image(&by_digest);
-        let options = options.platform(&spelt(&self.task.config.platform, &self.task.platform.platform)).build();
+        let options = options.platform(&self.spelt()).build();
         let credentials = look_up(self.credentials, &repository.registry, &repository.repository).found;
         let credentials = credentials.map(|(found, _)| for_engine(found, &repository.registry));
-        let pulled = self.noted(&by_digest, || {
+        let pulled = self.noted(&[Thing::Image(by_digest.clone())], || {
             self.ask("asked to pull the image", ended(self.client.create_image(Some(options), None, credentials)))
         });
         if let Err(error) = pulled {
@@ -159,7 +189,9 @@ impl Run<'_> {
     /// Sends the image; without a source, all but its layers.
     fn load(&self, image: &Image<'_>, layers: Option<&dyn Source>) -> Result<(), NotReady> {
         let (to, from) = mpsc::channel::<io::Result<Bytes>>(PIECES);
-        let pieces = futures_util::stream::unfold(from, |mut from| async { from.recv().await.map(|p| (p, from)) });
+        let from = Arc::new(Mutex::new(from));
+        let body = Arc::clone(&from);
+        let pieces = futures_util::stream::poll_fn(move |context| locked(&body).poll_recv(context));
         let mut client = self.client.clone();
         client.set_timeout(Duration::from_secs(LOAD_SECONDS));
         let options = ImportImageOptionsBuilder::default().quiet(true).build();
@@ -174,7 +206,11 @@ impl Run<'_> {
                 }
                 written
             });
-            let loaded = self.noted(image.name, || self.ask("sent the image", ended(answer)));
+            let loaded =
+                self.noted(&[Thing::Image(image.name.to_owned())], || self.ask("sent the image", ended(answer)));
+            // An engine may answer before it has read all. Nothing drives the connection any more then, which still
+            // has the other end.
+            locked(&from).close();
             (loaded, writing.join())
         });
         let Ok(written) = written else {
@@ -193,6 +229,10 @@ impl Run<'_> {
             _ => loaded,
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for the end of what an engine reports of a pull or a load.
@@ -214,22 +254,6 @@ fn not_read(error: &Unread) -> NotReady {
         Unread::NotHeld(why) | Unread::Undecided(why) => why.clone(),
     };
     NotReady::new(format!("the platform's manifest or config could not be read: {}", cut(&why)), "")
-}
-
-fn held(id: &Digest, found: &ImageInspect) -> Held {
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    let (os, architecture) = (text(&found.os), text(&found.architecture));
-    let started = Platform::declared(&os, &architecture, &text(&found.variant), "", &[]).ok();
-    Held { id: id.to_string(), started }
-}
-
-/// The platform by which an engine finds a manifest that has no index: its config's.
-fn spelt(declared: &DeclaredPlatform, platform: &Platform) -> String {
-    let parts = [&declared.os, &declared.architecture, &declared.variant];
-    if declared.os.is_empty() || declared.architecture.is_empty() {
-        return platform.to_string();
-    }
-    parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("/")
 }
 
 /// Credentials as Docker's command line hands them to its engine.

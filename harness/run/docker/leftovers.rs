@@ -6,13 +6,14 @@
 use crate::image::source::engine::{Endpoint, client, runtime};
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder};
+use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptions};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long a thing is looked for that the engine may be making at this moment, and how long an engine is asked
-/// again that cannot remove something yet.
+/// How long a thing is looked for that the engine may be making at this moment.
+const COMING: Duration = Duration::from_secs(2);
+/// How long an engine is asked again that cannot remove something yet.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -26,6 +27,8 @@ pub(super) enum Thing {
     Container(String),
     /// A name of an image; the image itself goes with the last of its names.
     Image(String),
+    /// A volume with a name. Those without go with their container.
+    Volume(String),
 }
 
 #[derive(Debug)]
@@ -98,25 +101,26 @@ impl Leftovers {
         let removal = async {
             loop {
                 let Some(Noted { thing, pending }) = self.things().pop() else { return };
-                remove(&docker, &thing, pending).await;
+                let _ = remove(&docker, &thing, pending).await;
             }
         };
         let _ = runtime.block_on(async { tokio::time::timeout(MAX_REMOVAL, removal).await });
     }
 }
 
-/// Removes a thing; one that may be coming is waited for.
-pub(super) async fn remove(docker: &Docker, thing: &Thing, pending: bool) {
+/// Removes a thing; one that may be coming is waited for. Whether it is gone.
+pub(super) async fn remove(docker: &Docker, thing: &Thing, pending: bool) -> bool {
     let began = Instant::now();
     loop {
-        let done = match attempt(docker, thing).await {
-            Ok(()) => true,
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => !pending,
+        let patience = match attempt(docker, thing).await {
+            Ok(()) => return true,
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) if !pending => return true,
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => COMING,
             // Another request is removing it, or what uses it is just ending.
-            Err(_) => false,
+            Err(_) => PATIENCE,
         };
-        if done || began.elapsed() > PATIENCE {
-            return;
+        if began.elapsed() > patience {
+            return false;
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -133,5 +137,6 @@ async fn attempt(docker: &Docker, thing: &Thing) -> Result<(), Error> {
             let options = RemoveImageOptionsBuilder::default().build();
             docker.remove_image(name, Some(options), None).await.map(drop)
         }
+        Thing::Volume(name) => docker.remove_volume(name, None::<RemoveVolumeOptions>).await,
     }
 }
