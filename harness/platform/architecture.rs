@@ -190,6 +190,9 @@ pub struct Emulator {
     /// The CPU model for `QEMU_CPU` that has only what every platform of the architecture has, where no
     /// variant says so.
     pub baseline_cpu: Option<&'static str>,
+    /// Whether it says "uncaught target signal" of a program that a signal ended, before the same signal ends itself: it
+    /// does where it can write a core file (`USE_ELF_CORE_DUMP` in qemu's `linux-user/elfload.c`).
+    pub announces_signals: bool,
 }
 
 impl Emulator {

@@ -192,7 +192,9 @@ rows! {
         uname_of_the_build_machine: emulated("linux/arm64").says("x86_64") => [ARM64_WRONG];
         probe_too_is_told_once: emulated("linux/arm64").machine("x86_64").says("x86_64") => [ARM64_WRONG];
         probe_and_uname_disagree: emulated("linux/arm64").machine("x86_64") => [ARM64_WRONG];
-        uname_says_nothing: emulated("linux/arm64").uname(code(0)) => [ARM64_WRONG];
+        uname_says_nothing: emulated("linux/arm64").uname(code(0)) => [];
+        uname_says_nothing_and_the_probe_is_wrong: emulated("linux/arm64").machine("x86_64").uname(code(0))
+            => [ARM64_WRONG];
         engine_started_another: emulated("linux/arm64").started("linux/amd64") => [ARM64_WRONG];
         engine_names_the_variant: emulated("linux/arm64").started("linux/arm64/v8") => [];
         no_uname_in_the_image: emulated("linux/arm64").image(scratch("linux/arm64"))

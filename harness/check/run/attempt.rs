@@ -43,7 +43,7 @@ pub enum SmokeKind {
 }
 
 /// What a command should do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Expectation {
     /// The exit code.
     pub code: i32,
@@ -53,14 +53,9 @@ pub struct Expectation {
     pub stderr: Vec<Regex>,
 }
 
-impl Default for Expectation {
-    fn default() -> Self {
-        Self { code: 0, stdout: Vec::new(), stderr: Vec::new() }
-    }
-}
-
 /// What came of one platform.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // there is one for each platform, and most are the large one
 pub enum Attempt {
     /// It was not asked for, or does not apply: why.
     Skipped(String),

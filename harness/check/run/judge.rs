@@ -22,10 +22,6 @@ const SHOWN_LEAKS: usize = 20;
 /// How many characters of a machine's name are shown.
 const SHOWN_MACHINE: usize = 80;
 
-/// The architectures for which qemu ends as its program does and says nothing: it announces a signal only where it can
-/// write a core file (`USE_ELF_CORE_DUMP` in qemu's `linux-user/elfload.c`).
-const UNANNOUNCED: [&str; 2] = ["riscv64", "loong64"];
-
 /// What commands tell of an image.
 #[derive(Default)]
 pub(super) struct Judged {
@@ -95,14 +91,11 @@ impl Judge<'_> {
             return;
         }
         let shown = escaped(&machine.chars().take(SHOWN_MACHINE).collect::<String>());
-        let message = match shown.as_str() {
-            "" => format!("{who} says nothing of the machine"),
-            _ => format!("{who} says that this is {shown}, which {} is not", self.platform.platform),
-        };
+        let message = format!("{who} says that this is {shown}, which {} is not", self.platform.platform);
         let hint = "a program of another architecture answered: look at the findings of the group binary, and at the \
                     image's `uname`";
         let draft = self.draft(&rule::WRONG_MACHINE, message, hint);
-        self.push(draft.instead(allowed.join(" or "), if shown.is_empty() { "no output".to_owned() } else { shown }));
+        self.push(draft.instead(allowed.join(" or "), shown));
     }
 
     fn command(&mut self, index: usize, smoke: &Smoke, ended: &Ended) {
@@ -207,8 +200,9 @@ impl Judge<'_> {
             return true;
         }
         // Of a program that a signal ends it says "uncaught target signal" (`dump_core_and_abort`, the same file).
-        let silent = UNANNOUNCED.contains(&self.platform.platform.architecture());
-        !silent && !is_cut(&ended.stderr) && !stderr.contains("uncaught target signal")
+        let emulator = self.platform.platform.row().and_then(|row| row.emulator);
+        let announces = emulator.is_some_and(|emulator| emulator.announces_signals);
+        announces && !is_cut(&ended.stderr) && !stderr.contains("uncaught target signal")
     }
 
     fn illegal_instruction(&mut self, words: &str, ended: &Ended) {
@@ -298,6 +292,10 @@ impl Judge<'_> {
     /// What `uname -m` of the image said.
     fn named_by_the_image(&mut self, said: &str) {
         let said: String = said.trim().chars().take(SHOWN_MACHINE).collect();
+        // A stub in the place of `uname`: the probe's answer stands.
+        if said.is_empty() {
+            return;
+        }
         // What the probe said already is judged already.
         if said != self.ran.machine {
             self.machine_is_right(&said, "`uname -m`");

@@ -40,30 +40,39 @@ fn show_name(page: &mut Page, image: &Image) {
     page.paragraph(&[(Ink::Strong, &reference)], 4, Ink::Faint, &format!(" ({about})"));
 }
 
+/// The table; where it is too wide without the counts, which the last line sums up; and where that is, a list.
 fn show_table(page: &mut Page, platforms: &[Platform]) {
     let groups = shown_groups(platforms);
-    let heading = |text: &str| (Ink::Faint, text.to_owned());
-    let mut columns = vec![Lean::Left];
-    let mut header = vec![heading("Platform")];
-    for group in &groups {
-        columns.push(Lean::Left);
-        header.push(heading(&page.clean(&capitalized(group))));
-    }
-    columns.extend([Lean::Right, Lean::Right]);
-    header.extend(["Binaries", "Layers"].map(heading));
-    let rows = platforms.iter().map(|platform| row(page, platform, &groups));
-    let table = Table { columns, rows: std::iter::once(header).chain(rows).collect() };
-    if page.columns().is_some_and(|columns| table.width() + 2 > columns) {
-        show_list(page, platforms, &groups);
-    } else {
-        table.show(page, 2);
+    let fits = |table: &Table| page.columns().is_none_or(|columns| table.width() + 2 <= columns);
+    let tables = [true, false].map(|counts| table(page, platforms, &groups, counts));
+    match tables.into_iter().find(fits) {
+        Some(table) => table.show(page, 2),
+        None => show_list(page, platforms, &groups),
     }
 }
 
-fn row(page: &Page, platform: &Platform, groups: &[&str]) -> Vec<Cell> {
+fn table(page: &Page, platforms: &[Platform], groups: &[&str], counts: bool) -> Table {
+    let heading = |text: &str| (Ink::Faint, text.to_owned());
+    let mut columns = vec![Lean::Left];
+    let mut header = vec![heading("Platform")];
+    for group in groups {
+        columns.push(Lean::Left);
+        header.push(heading(&page.clean(&capitalized(group))));
+    }
+    if counts {
+        columns.extend([Lean::Right, Lean::Right]);
+        header.extend(["Binaries", "Layers"].map(heading));
+    }
+    let rows = platforms.iter().map(|platform| row(page, platform, groups, counts));
+    Table { columns, rows: std::iter::once(header).chain(rows).collect() }
+}
+
+fn row(page: &Page, platform: &Platform, groups: &[&str], counts: bool) -> Vec<Cell> {
     let mut row = vec![(Ink::Plain, page.clean(&platform.platform))];
     row.extend(groups.iter().map(|group| cell(page, platform, group)));
-    row.extend([platform.binaries, platform.layers].map(|count| (Ink::Plain, count.to_string())));
+    if counts {
+        row.extend([platform.binaries, platform.layers].map(|count| (Ink::Plain, count.to_string())));
+    }
     row
 }
 

@@ -225,6 +225,21 @@ not checked: run
 }
 
 #[test]
+fn a_table_that_does_not_fit_loses_its_counts_first() {
+    let mut report = sample::ran();
+    set(&mut report, 0, "run", Status::Failed, "1 error");
+    let wanted = "
+
+  Platform     Manifest  Blob      Layer     Binary    Run
+  linux/amd64  ✓ passed  ✓ passed  ✓ passed  ✓ passed  ✗ FAILED
+  linux/arm64  ✓ passed  ✓ passed  ✓ passed  ✓ passed  ✓ passed
+
+  ran in the sandbox natively: linux/amd64 (x86_64)
+";
+    assert!(plain(&report).contains(wanted), "{}", plain(&report));
+}
+
+#[test]
 fn a_narrow_page_gets_a_list_for_its_table() {
     let text = to_text(&with_more_files(0), &TextOptions { width: 50, ..PLAIN });
     let wanted = "\
