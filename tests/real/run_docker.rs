@@ -560,7 +560,7 @@ fn an_image_that_was_there_before_stays(
     let _removed = EngineImage::named(&socket, &name);
     done(docker(&socket).args(["pull", "--quiet", "--platform", platform, &name]));
     let before = examined.things(&socket);
-    assert_eq!(before, [name.clone()]);
+    assert_eq!(before, std::slice::from_ref(&name));
     // What is not there can only be had from the engine.
     let examined = if from_registry { examined.from(&name, &anonymous()) } else { examined };
     let source = Without { inner: examined.source.as_ref(), layers: Missing::Refused };
