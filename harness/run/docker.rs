@@ -150,17 +150,13 @@ impl Run<'_> {
         self.wait(future)?.map_err(|error| refused(self.stage.engine, what, &error))
     }
 
-    /// Notes things before the engine is asked for them.
-    fn noted<T>(&self, things: &[Thing], ask: impl FnOnce() -> Result<T, NotReady>) -> Result<T, NotReady> {
-        for thing in things {
-            self.leftovers.expect(thing.clone());
-        }
+    /// Notes a thing before the engine is asked for it.
+    fn noted<T>(&self, thing: &Thing, ask: impl FnOnce() -> Result<T, NotReady>) -> Result<T, NotReady> {
+        self.leftovers.expect(thing.clone());
         let result = ask();
         // An answer of any kind, but not an interruption, says that nothing is on its way any more.
         if result.is_ok() || !self.leftovers.is_stopped() {
-            for thing in things {
-                self.leftovers.settled(thing);
-            }
+            self.leftovers.settled(thing);
         }
         result
     }
@@ -196,7 +192,7 @@ impl Run<'_> {
             ended.push(one);
             let rest = self.task.commands.get(at + 1..).unwrap_or_default();
             if spoilt && !rest.is_empty() {
-                self.discard(&container)?;
+                self.discard(&container.name)?;
                 container = self.start(&image, rest)?;
             }
         }

@@ -107,30 +107,12 @@ fn add_blob<W: Write>(archive: &mut tar::Builder<W>, source: &dyn Source, layer:
     Ok(())
 }
 
-/// The programs that a container gets, in a directory that its own programs cannot write to.
-///
-/// The directory is a volume, since engines copy nothing into a container with a read-only root but into its volumes;
-/// without an owner of its own it would be root's, and root could fill the disk of the engine's host. The entry for
-/// the directory is called `../NAME`, as engines pass over one that is called `.`.
-pub(super) fn programs(directory: &str, owner: u64, programs: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
+/// The programs that a container gets.
+pub(super) fn programs(programs: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (name, bytes) in programs {
-        let mut header = header(bytes.len() as u64, 0o555);
-        header.set_uid(owner);
-        header.set_gid(owner);
-        archive.append_data(&mut header, name, *bytes)?;
+        archive.append_data(&mut header(bytes.len() as u64, 0o555), name, *bytes)?;
     }
-    let mut header = header(0, 0o555);
-    header.set_entry_type(tar::EntryType::Directory);
-    header.set_uid(owner);
-    header.set_gid(owner);
-    let name = format!("../{directory}");
-    // `set_path` refuses it, for good reasons elsewhere.
-    for (to, from) in header.as_old_mut().name.iter_mut().zip(name.bytes()) {
-        *to = from;
-    }
-    header.set_cksum();
-    archive.append(&header, io::empty())?;
     archive.into_inner()
 }
 
@@ -273,16 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_executable_and_their_directory_is_nobody_s() {
-        let archive = programs(".mpcheck", 61_234, &[("probe", b"code")]).unwrap();
+    fn programs_are_executable() {
+        let archive = programs(&[("probe", b"code"), ("wait", b"more")]).unwrap();
+        let names: Vec<String> = members(&archive).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["probe", "wait"]);
         let mut archive = tar::Archive::new(archive.as_slice());
-        let entries = archive.entries().unwrap().map(|entry| {
-            let header = entry.unwrap().header().clone();
-            let name = String::from_utf8(header.path_bytes().into_owned()).unwrap();
-            (name, header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap())
-        });
-        let entries: Vec<_> = entries.collect();
-        let expected = [("probe", 0o555, 61_234, 61_234), ("../.mpcheck", 0o555, 61_234, 61_234)];
-        assert_eq!(entries, expected.map(|(name, mode, uid, gid)| (name.to_owned(), mode, uid, gid)));
+        let modes: Vec<u32> = archive.entries().unwrap().map(|e| e.unwrap().header().mode().unwrap()).collect();
+        assert_eq!(modes, [0o555, 0o555]);
     }
 }

@@ -70,29 +70,29 @@ impl Run<'_> {
             let loaded = self.with_image(&name, |image| self.load(image, None));
             match loaded {
                 Err(error) if self.leftovers.is_stopped() => return Err(error),
-                Ok(()) => return self.brought(id, Some(name)),
-                Err(_) => self.drop_name(&name)?,
+                Ok(()) if let Some(found) = self.inspect(id)? => return Ok(self.held(id, &found, Some(name))),
+                _ => self.drop_name(&name)?,
             }
         }
         self.bring(id, &name)?;
-        self.brought(id, None)
+        self.brought(id)
     }
 
     /// Brings what turned out to be missing; `None` where nothing can be.
     pub(super) fn complete(&self, image: &Held) -> Option<Result<Held, NotReady>> {
         let name = image.manifest_only.as_ref()?;
         let id = &self.task.platform.descriptor.digest;
-        Some(self.drop_name(name).and_then(|()| self.bring(id, name)).and_then(|()| self.brought(id, None)))
+        Some(self.drop_name(name).and_then(|()| self.bring(id, name)).and_then(|()| self.brought(id)))
     }
 
-    fn brought(&self, id: &Digest, manifest_only: Option<String>) -> Result<Held, NotReady> {
+    fn brought(&self, id: &Digest) -> Result<Held, NotReady> {
         let found = self.inspect(id)?.ok_or_else(|| {
             NotReady::new(
                 format!("the {} was given the image and has none with the digest {id}", self.stage.engine),
                 "use `--run sandbox`, which unpacks the image itself",
             )
         })?;
-        Ok(self.held(id, &found, manifest_only))
+        Ok(self.held(id, &found, None))
     }
 
     fn held(&self, id: &Digest, found: &ImageInspect, manifest_only: Option<String>) -> Held {
@@ -118,6 +118,8 @@ impl Run<'_> {
         match self.wait(self.client.inspect_image(id.as_str()))? {
             Ok(found) => Ok(Some(found)),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            // Of an image whose layers are not all there Docker 28.5 does not tell what every other has.
+            Err(Error::JsonDataError { .. } | Error::JsonSerdeError { .. }) => Ok(None),
             Err(error) => Err(super::refused(self.stage.engine, "asked for the image", &error)),
         }
     }
@@ -125,7 +127,7 @@ impl Run<'_> {
     fn tag(&self, image: &str, name: &str) -> Result<(), NotReady> {
         let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
         let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
-        self.noted(&[Thing::Image(name.to_owned())], || {
+        self.noted(&Thing::Image(name.to_owned()), || {
             self.ask("asked to name the image", self.client.tag_image(image, Some(options)))
         })
     }
@@ -173,7 +175,7 @@ impl Run<'_> {
         let options = options.platform(&self.spelt()).build();
         let credentials = look_up(self.credentials, &repository.registry, &repository.repository).found;
         let credentials = credentials.map(|(found, _)| for_engine(found, &repository.registry));
-        let pulled = self.noted(&[Thing::Image(by_digest.clone())], || {
+        let pulled = self.noted(&Thing::Image(by_digest.clone()), || {
             self.ask("asked to pull the image", ended(self.client.create_image(Some(options), None, credentials)))
         });
         if let Err(error) = pulled {
@@ -206,8 +208,7 @@ impl Run<'_> {
                 }
                 written
             });
-            let loaded =
-                self.noted(&[Thing::Image(image.name.to_owned())], || self.ask("sent the image", ended(answer)));
+            let loaded = self.noted(&Thing::Image(image.name.to_owned()), || self.ask("sent the image", ended(answer)));
             // An engine may answer before it has read all. Nothing drives the connection any more then, which still
             // has the other end.
             locked(&from).close();

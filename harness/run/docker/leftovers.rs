@@ -6,7 +6,7 @@
 use crate::image::source::engine::{Endpoint, client, runtime};
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptions};
+use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -23,12 +23,10 @@ const MAX_REMOVAL: Duration = Duration::from_secs(30);
 /// A thing in the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Thing {
-    /// A container, by its name.
+    /// A container, by its name, with the volumes that only it uses.
     Container(String),
     /// A name of an image; the image itself goes with the last of its names.
     Image(String),
-    /// A volume with a name. Those without go with their container.
-    Volume(String),
 }
 
 #[derive(Debug)]
@@ -137,6 +135,5 @@ async fn attempt(docker: &Docker, thing: &Thing) -> Result<(), Error> {
             let options = RemoveImageOptionsBuilder::default().build();
             docker.remove_image(name, Some(options), None).await.map(drop)
         }
-        Thing::Volume(name) => docker.remove_volume(name, None::<RemoveVolumeOptions>).await,
     }
 }

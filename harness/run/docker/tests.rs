@@ -66,9 +66,7 @@ fn empty_engine(line: &str, other: &str) -> String {
         respond("200 OK", r#"{"Version":"1","ApiVersion":"1.41","Os":"linux","Arch":"amd64"}"#)
     } else if line.contains("/info") {
         respond("200 OK", "{}")
-    } else if line.starts_with("GET /images/") {
-        respond("404 Not Found", NOT_THERE)
-    } else if line.starts_with("DELETE") {
+    } else if line.starts_with("GET /images/") || line.starts_with("DELETE") {
         respond("404 Not Found", NOT_THERE)
     } else {
         other.to_owned()
