@@ -148,7 +148,7 @@ impl Store {
             let pending = entry.file_name().as_encoded_bytes().starts_with(b".");
             layers.push((used, entry.path(), pending));
         }
-        layers.sort_by(|a, b| b.0.cmp(&a.0));
+        layers.sort_by_key(|(used, ..)| std::cmp::Reverse(*used));
         let mut total = 0_u64;
         for (used, path, pending) in layers {
             total = total.saturating_add(if pending { 0 } else { size(&path) });

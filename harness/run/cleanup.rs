@@ -111,7 +111,7 @@ impl Temporary {
             // A sandbox's user, who is another where root runs mpcheck, must get through.
             std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
             let (ended, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-            let keeper = keeper(&path, ended, &alive)?;
+            let keeper = keeper(&path, &ended)?;
             let removed = path.clone();
             let guard = Some(Guard::new(move || crate::image::store::remove(&removed)));
             Ok(Self { path: path.clone(), guard, _alive: alive, keeper })
@@ -136,7 +136,7 @@ impl Drop for Temporary {
 
 /// Starts the process that removes a directory when this one is gone.
 #[allow(unsafe_code)] // fork: std can only start other programs, and as a library this one is not known
-fn keeper(path: &Path, ended: OwnedFd, alive: &OwnedFd) -> io::Result<Pid> {
+fn keeper(path: &Path, ended: &OwnedFd) -> io::Result<Pid> {
     // SAFETY: the C library's fork, which leaves malloc usable in the new process; that only makes system calls and
     // removes files, takes no lock of this program, and never returns.
     match unsafe { libc::fork() } {
@@ -147,8 +147,7 @@ fn keeper(path: &Path, ended: OwnedFd, alive: &OwnedFd) -> io::Result<Pid> {
                 // SAFETY: ignoring runs no code.
                 unsafe { libc::signal(signal, libc::SIG_IGN) };
             }
-            let kept = std::os::fd::AsRawFd::as_raw_fd(&ended);
-            let _ = alive;
+            let kept = std::os::fd::AsRawFd::as_raw_fd(ended);
             // Everything else that was inherited, the other end of the pipe first of all.
             // SAFETY: nothing in this process uses these again.
             unsafe {
@@ -156,7 +155,7 @@ fn keeper(path: &Path, ended: OwnedFd, alive: &OwnedFd) -> io::Result<Pid> {
                 libc::syscall(libc::SYS_close_range, kept + 1, i32::MAX, 0);
             }
             let mut end = [0; 1];
-            while rustix::io::read(&ended, &mut end) == Err(rustix::io::Errno::INTR) {}
+            while rustix::io::read(ended, &mut end) == Err(rustix::io::Errno::INTR) {}
             crate::image::store::remove(path);
             // SAFETY: ends this process without running anything of the parent's.
             unsafe { libc::_exit(0) }

@@ -254,8 +254,9 @@ fn an_endless_token_is_not_read_whole() {
             },
         );
     source(&registry).0.root().unwrap_err();
-    // Five attempts of 1 MiB, and the sockets' buffers.
-    assert!(registry.body_bytes_sent() < 40 * 1024 * 1024, "{}", registry.body_bytes_sent());
+    // That it ends says that it is not read whole. Five attempts of 1 MiB, and the buffers of sockets, which the kernel
+    // lets grow when the machine is busy.
+    assert!(registry.body_bytes_sent() < 256 * 1024 * 1024, "{}", registry.body_bytes_sent());
 }
 
 #[test]

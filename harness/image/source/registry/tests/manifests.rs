@@ -64,9 +64,9 @@ fn a_manifest_above_the_limit_is_not_read_whole(#[case] reply: Reply, #[case] mo
     let error = source(&registry).0.root().unwrap_err();
     assert!(error.to_string().contains(&format!("at most {MAX_DOCUMENT_BYTES} bytes")), "{error}");
     assert_eq!(registry.requests().len(), 1);
-    // Beyond that only what the sockets' buffers hold.
+    // Beyond that only what the buffers of sockets hold, which the kernel lets grow when the machine is busy.
     let sent = registry.body_bytes_sent();
-    assert!(sent < most + 14 * 1024 * 1024, "{sent}");
+    assert!(sent < most + 64 * 1024 * 1024, "{sent}");
 }
 
 #[test]
