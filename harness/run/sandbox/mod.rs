@@ -4,7 +4,7 @@
 //! - a binfmt_misc of its own, which the kernel has allowed since 6.7 and which hides the host's handlers: it has the
 //!   platform's emulator, and no other;
 //! - where the platform is foreign, a handler for the host's own programs that *refuses and reports* them, as the
-//!   platform's real machine would ([`handler`]);
+//!   platform's real machine would (`handler.rs`);
 //! - the image's layers as a read-only overlay, straight from the [`Store`] of unpacked layers.
 //!
 //! There is one user in it, the image's, who owns all files and has no capabilities. So a program that would fail

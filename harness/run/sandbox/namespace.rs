@@ -115,6 +115,10 @@ fn live(prepared: &Prepared, ends: &Ends<'_>) -> Result<(), Failed> {
     protect();
     tell(ends, Message::Ready);
     while let Some(index) = order(ends)? {
+        if index == KILL {
+            // It ended by itself while the order was on its way.
+            continue;
+        }
         let Some(command) = prepared.commands.get(index as usize) else { return Ok(()) };
         let status = run(prepared, command, ends)?;
         let Some(status) = status else { return Ok(()) };
