@@ -196,3 +196,30 @@ impl NotReady {
         Self { why: why.into(), hint: hint.into() }
     }
 }
+
+/// The emulator and its version, as reports write them, from what qemu says under `QEMU_VERSION`; `None` where it is
+/// not qemu that speaks.
+///
+/// Its first line is `qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)` (qemu, `linux-user/main.c`).
+pub(crate) fn emulator_version(said: &[u8]) -> Option<String> {
+    let said = String::from_utf8_lossy(said.get(..200).unwrap_or(said)).into_owned();
+    let (name, version) = said.lines().next()?.trim().split_once(" version ")?;
+    name.starts_with("qemu").then(|| format!("{} {}", name.escape_debug(), version.escape_debug()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("qemu-arm version 7.2.22 (Debian 1:7.2)\nCopyright\n", Some("qemu-arm 7.2.22 (Debian 1:7.2)"))]
+    #[case("qemu-s390x version 10.0.50\n", Some("qemu-s390x 10.0.50"))]
+    #[case("armv7l\n/dev/mpcheck/probe\n", None)]
+    #[case("bash version 5\n", None)]
+    #[case("qemu-x version \u{1b}[31m\n", Some("qemu-x \\u{1b}[31m"))]
+    #[case("", None)]
+    fn an_emulators_version_is_read(#[case] said: &str, #[case] wanted: Option<&str>) {
+        assert_eq!(emulator_version(said.as_bytes()).as_deref(), wanted);
+    }
+}

@@ -203,7 +203,7 @@ fn every_platform_of_a_real_image_runs_and_leaves_nothing(
         assert_eq!(ran.started, Some(Platform::parse(platform).unwrap()));
         match (platform, ran.emulator) {
             ("linux/386" | "linux/amd64", None) => {}
-            (_, Some(emulator)) => assert!(emulator.starts_with("qemu-") && emulator.contains("version"), "{emulator}"),
+            (_, Some(emulator)) => assert!(emulator.starts_with("qemu-") && emulator.contains('.'), "{emulator}"),
             (_, None) => panic!("{platform} is said to be native"),
         }
     }

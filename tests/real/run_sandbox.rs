@@ -550,7 +550,7 @@ fn a_second_run_takes_layers_from_the_cache_and_says_the_same() {
 }
 
 /// mpcheck and what it needs, in a container of Debian's userland with these options; its exit code and all it said.
-fn inside_a_container(options: &[&str]) -> (i32, String) {
+fn inside_a_container(run: &str, options: &[&str]) -> (i32, String) {
     let socket = classic();
     let image = EngineImage::named(&socket, &format!("mpcheck-sandbox-{}:1", unique()));
     done(script("load.sh").args([&socket]).arg(real_image("userland")).args([&image.name, "linux/amd64"]));
@@ -566,7 +566,7 @@ fn inside_a_container(options: &[&str]) -> (i32, String) {
             .args(["create", "--network", "none", "--env", "HOME=/tmp", "--env", "PATH=/m:/bin"])
             .args(options)
             .arg(&image.name)
-            .args(["/m/mpcheck", "/m/busybox", "--run", "sandbox", "--require-run"])
+            .args(["/m/mpcheck", "/m/busybox", "--run", run, "--require-run"])
             .args(["--platform", "linux/amd64,linux/arm64", "--command", "cat /proc/self/status"]),
     );
     let container = container.trim();
@@ -584,14 +584,14 @@ fn inside_a_container(options: &[&str]) -> (i32, String) {
 #[case::the_whole_proc(&["--security-opt", "systempaths=unconfined"])]
 fn a_container_that_allows_user_namespaces_can_have_sandboxes(#[case] options: &[&str]) {
     let allowed = ["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"];
-    let (code, said) = inside_a_container(&[&allowed, options].concat());
+    let (code, said) = inside_a_container("sandbox", &[&allowed, options].concat());
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("aarch64"), "{said}");
 }
 
 #[test]
 fn a_container_that_forbids_user_namespaces_is_said_to_do_so() {
-    let (code, said) = inside_a_container(&[]);
+    let (code, said) = inside_a_container("sandbox", &[]);
     assert_eq!(code, 3, "{said}");
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("user namespaces are forbidden by the container that mpcheck runs in"), "{said}");
@@ -606,4 +606,14 @@ fn every_platform_runs_on_its_baseline_processor() {
     outcome.assert_clean(7);
     assert_ran(&outcome);
     assert!(outcome.platforms().iter().all(|platform| platform["run"]["how"] == "emulated"), "{}", outcome.all());
+}
+
+#[test]
+fn docker_is_taken_where_there_is_no_sandbox_and_the_report_says_why() {
+    // Where the engine's own socket is, as it sees its files.
+    let (code, said) = inside_a_container("auto", &["--volume", "/run/engine/docker.sock:/var/run/docker.sock"]);
+    assert_eq!(code, 0, "{said}");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("ran in Docker under qemu"), "{said}");
+    assert!(said.contains("the sandbox does not do here: user namespaces are forbidden"), "{said}");
 }

@@ -1,6 +1,6 @@
 //! One program in a running container, and what became of it.
 
-use crate::run::{Exit, Output, StartError};
+use crate::run::{Exit, Output, StartError, emulator_version};
 use crate::{probe::PROBE_EXIT, run::docker::cut};
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -206,7 +206,7 @@ impl Executed {
         if self.end != (End::Exited { code: 0 }) {
             return None;
         }
-        self.first_line().filter(|line| line.starts_with("qemu"))
+        emulator_version(&self.stdout.bytes)
     }
 
     fn first_line(&self) -> Option<String> {
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case(0, "qemu-arm version 7.2.22 (Debian)\nCopyright\n", Some("qemu-arm version 7.2.22 (Debian)"))]
+    #[case(0, "qemu-arm version 7.2.22 (Debian)\nCopyright\n", Some("qemu-arm 7.2.22 (Debian)"))]
     #[case(42, "armv7l\n/.mpcheck/probe\n", None)]
     fn an_emulator_that_says_its_version_is_named(
         #[case] code: i64,

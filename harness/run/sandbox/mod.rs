@@ -30,7 +30,7 @@ mod prepared;
 mod spawn;
 mod user;
 
-use super::{Command, Cpu, Ended, Exit, Limits, NotReady, Offer, Ran, Refused, Runner, Task};
+use super::{Command, Cpu, Ended, Exit, Limits, NotReady, Offer, Ran, Refused, Runner, Task, emulator_version};
 use crate::image::digest::Digest;
 use crate::image::layer;
 use crate::image::source::Source;
@@ -180,7 +180,9 @@ impl Sandbox {
             None => None,
             Some(found) => {
                 let told = running.run(1, PROBE_TIMEOUT, &limits).map_err(|broken| forbidden::why(&broken))?;
-                Some((version(&told, row), found.origin.clone()))
+                let name = row.emulator.map_or("qemu", |emulator| emulator.name);
+                let version = emulator_version(&told.stdout.bytes).unwrap_or_else(|| format!("qemu-{name}"));
+                Some((version, found.origin.clone()))
             }
         };
         Ok(Ready { handlers, emulator: version, cpu: model })
@@ -375,21 +377,6 @@ fn machine(probed: &Ended, platform: &Platform, emulator: Option<&Emulator>) -> 
         Exit::TimedOut => Err(failed("did not end".to_owned())),
         Exit::OutOfMemory => Err(failed("took too much memory".to_owned())),
         Exit::NotStarted(error) => Err(failed(format!("could not be started: {error}"))),
-    }
-}
-
-/// The emulator's name and version, as it tells them itself.
-fn version(told: &Ended, row: &Architecture) -> String {
-    let text = String::from_utf8_lossy(&told.stdout.bytes);
-    let line = text.lines().next().unwrap_or_default().trim();
-    let name = row.emulator.map_or("qemu", |emulator| emulator.name);
-    // "qemu-aarch64 version 7.2.9 (Debian 1:7.2+dfsg-7+deb12u5)"
-    match line.split_once(" version ") {
-        Some((_, version)) => {
-            let version: String = version.chars().take(80).collect();
-            format!("qemu-{name} {}", version.escape_debug())
-        }
-        None => format!("qemu-{name}"),
     }
 }
 
