@@ -617,3 +617,11 @@ fn docker_is_taken_where_there_is_no_sandbox_and_the_report_says_why() {
     assert!(said.contains("ran in Docker under qemu"), "{said}");
     assert!(said.contains("the sandbox does not do here: user namespaces are forbidden"), "{said}");
 }
+
+#[test]
+fn nothing_of_one_command_is_left_for_the_next() {
+    let mark = unique();
+    let leaves = format!("sh -c 'sleep {mark} & exit 0'");
+    let counts = "sh -c 'test $(busybox grep -ls sleep /proc/[0-9]*/comm | busybox wc -l) = 0'";
+    assert_ran(&run("linux/amd64", [], &["--command", &leaves, "--command", counts]));
+}
