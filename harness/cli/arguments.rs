@@ -140,6 +140,8 @@ pub(super) enum EntrypointWith {
 }
 
 #[derive(Debug, Args)]
+// What the expectations are of.
+#[command(group = clap::ArgGroup::new("started").multiple(true).args(["command", "entrypoint"]))]
 pub(super) struct RunArguments {
     /// Whether and where to run the image on its platforms: `uname -m`, or mpcheck's probe in images without it, and
     /// the commands below
@@ -155,16 +157,16 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "WITH")]
     pub(super) entrypoint: Option<EntrypointWith>,
 
-    /// The exit code that the commands should have
-    #[arg(long, value_name = "CODE", default_value_t = 0, requires = "command")]
+    /// The exit code that the commands, and the entrypoint, should have
+    #[arg(long, value_name = "CODE", default_value_t = 0, requires = "started")]
     pub(super) expect_exit: u8,
 
-    /// A regular expression that should match somewhere in the standard output of each command; may be repeated
-    #[arg(long, value_name = "REGEX", requires = "command")]
+    /// A regular expression that should match somewhere in the standard output of each; may be repeated
+    #[arg(long, value_name = "REGEX", requires = "started")]
     pub(super) expect_stdout: Vec<regex::Regex>,
 
     /// The same for standard error
-    #[arg(long, value_name = "REGEX", requires = "command")]
+    #[arg(long, value_name = "REGEX", requires = "started")]
     pub(super) expect_stderr: Vec<regex::Regex>,
 
     /// How long each command may take: 30s, 2m

@@ -12,7 +12,7 @@ use crate::image::source::{EngineOptions, Source, SourceOptions, open_image};
 use crate::image::store::MAX_STORE_BYTES;
 use crate::platform::{Platform, Selection};
 use crate::run::choose::{How, Runners};
-use crate::run::cleanup::Temporary;
+use crate::run::cleanup::{Keeper, Temporary};
 use crate::run::docker::Docker;
 use crate::run::sandbox::Sandbox;
 use crate::run::{Command, Cpu, NotReady, Runner};
@@ -27,6 +27,14 @@ pub(super) fn check_usage(arguments: &CheckArguments) -> Result<(), Failure> {
     if given.run == Run::Never && asks {
         return Err(Failure::usage("--run never runs nothing, and an option asks for running")
             .hint("leave out --run never, or --command, --entrypoint and --require-run"));
+    }
+    if given.run == Run::Never && given.cpu == Processor::Baseline {
+        return Err(Failure::usage("--run never runs nothing, on no processor")
+            .hint("leave out --run never, or --cpu baseline"));
+    }
+    if given.emulators.is_some() && matches!(given.run, Run::Never | Run::Docker) {
+        return Err(Failure::usage("--emulators is for the sandbox, which --run leaves out")
+            .hint("use --run sandbox or --run auto; an engine's host has emulators of its own"));
     }
     given.emulators.as_deref().map(emulators_location).transpose().map(|_| ())
 }
@@ -45,6 +53,8 @@ pub(super) struct Running {
     docker: Result<Docker, NotReady>,
     /// Where the store is when nothing may be kept.
     _temporary: Option<Temporary>,
+    /// Removes what is half unpacked when this program is killed.
+    _keeper: Option<Keeper>,
 }
 
 impl Running {
@@ -77,6 +87,7 @@ impl Running {
                 EntrypointWith::Help => "--help".to_owned(),
                 EntrypointWith::Version => "--version".to_owned(),
             }),
+            entrypoint_expect: expect.clone(),
             timeout: given.timeout,
             limits: crate::run::Limits::default(),
         };
@@ -92,7 +103,21 @@ impl Running {
             Processor::Max => Cpu::Max,
             Processor::Baseline => Cpu::Baseline,
         };
-        let running = Self { how, cpu, wish, required: given.require_run, sandbox, docker, _temporary: temporary };
+        let keeper = sandbox.as_ref().ok().filter(|_| temporary.is_none()).and_then(|sandbox| {
+            let store = sandbox.store().clone();
+            // What is being unpacked when this program is killed; the next run would remove it too.
+            Keeper::new(move || store.remove_leftovers()).ok()
+        });
+        let running = Self {
+            how,
+            cpu,
+            wish,
+            required: given.require_run,
+            sandbox,
+            docker,
+            _temporary: temporary,
+            _keeper: keeper,
+        };
         if let (Some(image), Ok(sandbox)) = (&given.emulators, &running.sandbox) {
             fetch_emulators(sandbox, image, sources)?;
         }
@@ -199,6 +224,9 @@ fn sandbox(
 fn fetch_emulators(sandbox: &Sandbox, image: &str, sources: &SourceOptions) -> Result<(), Failure> {
     let failed = |why: String| Failure::unexamined(format!("--emulators {image}: {why}"));
     let location = emulators_location(image)?;
+    if sandbox.has_emulators_of(image) {
+        return Ok(());
+    }
     let source = open_image(&location, sources).map_err(|error| failed(error.to_string()))?;
     let host = Platform::host();
     let selection = Selection::parse([host.to_string().as_str()]).map_err(|error| failed(error.to_string()))?;

@@ -15,7 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// The most bytes of the files of one layer.
-pub const MAX_UNPACKED_BYTES: u64 = 64 << 30;
+pub const MAX_UNPACKED_BYTES: u64 = 16 << 30;
+
+/// What stays free of the file system that the store is in, whatever is unpacked.
+const KEPT_FREE_BYTES: u64 = 1 << 30;
 
 /// The most bytes that layers which nobody uses may take together.
 pub const MAX_STORE_BYTES: u64 = 20 << 30;
@@ -59,7 +62,13 @@ impl Store {
         std::fs::create_dir_all(directory.join("layers"))?;
         for made in [directory.clone(), directory.join("layers")] {
             if let Some((user, group)) = owner {
-                std::os::unix::fs::chown(&made, Some(user), Some(group))?;
+                std::os::unix::fs::lchown(&made, Some(user), Some(group))?;
+            }
+            let found = std::os::unix::fs::MetadataExt::uid(&std::fs::symlink_metadata(&made)?);
+            let wanted = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |(user, _)| user);
+            if found != wanted {
+                let why = format!("{} belongs to user {found}", made.display());
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
             }
         }
         Ok(Self { directory, owner })
@@ -126,13 +135,28 @@ impl Store {
             }
             let root = fs::open(&files, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
             Ok(Pending {
-                unpacking: Unpacking::new(root, self.owner, MAX_UNPACKED_BYTES),
+                unpacking: Unpacking::new(root, self.owner, self.room().min(MAX_UNPACKED_BYTES)),
                 place: layers.join(Self::name(descriptor)),
                 temporary: temporary.clone(),
                 _lock: lock.into(),
             })
         };
         made().inspect_err(|_| remove(&temporary))
+    }
+
+    /// How many bytes one layer may take: a part of what is free, since several are unpacked at a time.
+    fn room(&self) -> u64 {
+        let free = fs::statvfs(&self.directory).map_or(u64::MAX, |of| of.f_bavail.saturating_mul(of.f_frsize));
+        free.saturating_sub(KEPT_FREE_BYTES) / 4
+    }
+
+    /// Removes what was left behind by who was killed while unpacking.
+    pub fn remove_leftovers(&self) {
+        for entry in std::fs::read_dir(self.directory.join("layers")).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                remove_unheld(&entry.path());
+            }
+        }
     }
 
     /// Removes what was left behind, what was not used for long, and the oldest beyond `most` bytes; never what
@@ -199,20 +223,27 @@ fn size(layer: &Path) -> u64 {
 fn remove_unheld(path: &Path) {
     let Ok(directory) = File::open(path) else { return };
     if fs::flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok() {
-        remove(path);
+        take_away(path);
     }
 }
 
-/// Removes a directory of the store, or the store itself, as far as that can be done; never through a link.
+/// Removes a directory, as far as that can be done; never through a link.
 pub fn remove(path: &Path) {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
-    // First its name goes, so that nobody takes half of it for the whole.
+    if let Ok(parent) = fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = remove_tree(parent.as_fd(), name.as_encoded_bytes());
+    }
+}
+
+/// Removes a layer of the store.
+fn take_away(path: &Path) {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
+    // First its name goes, so that nobody takes half of it for the whole. One that has no name yet is left as it is.
     let aside = parent.join(format!(".removing-{}-{}", std::process::id(), name.to_string_lossy()));
-    let _ = std::fs::rename(path, &aside);
-    if let Ok(parent) = fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        && let Some(name) = aside.file_name()
-    {
-        let _ = remove_tree(parent.as_fd(), name.as_encoded_bytes(), 0);
+    if name.as_encoded_bytes().starts_with(b".") || std::fs::rename(path, &aside).is_err() {
+        remove(path);
+    } else {
+        remove(&aside);
     }
 }
 

@@ -35,8 +35,9 @@ pub const REFUSED_EXIT: i32 = 126;
 ///
 /// The kernel's ELF loader does not look there (`fs/binfmt_elf.c` compares the magic alone), and every compiler
 /// leaves zeros, which is what the masks of handlers ask for. So a marked program starts where a handler catches
-/// all others of its architecture.
-pub const MARK: [u8; 7] = *b"mpcheck";
+/// all others of its architecture. The last byte has all bits set, so that handlers for each bit that is not set catch
+/// everything else, whatever it has in its padding.
+pub const MARK: [u8; 7] = *b"mpchec\xff";
 
 /// A program that prints the kernel's machine name and its own `argv[0]`, a line each, and exits with [`PROBE_EXIT`].
 ///

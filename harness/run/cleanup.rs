@@ -88,16 +88,75 @@ impl Drop for Removing {
     }
 }
 
-/// A directory that is gone when this process is, even if that was killed by SIGKILL.
+/// A process that does what is left to do when this one is gone, even if that was killed by SIGKILL.
 ///
-/// A small process waits for that: it holds one end of a pipe, and sees the other close.
+/// It holds one end of a pipe, and sees the other close.
+#[derive(Debug)]
+pub struct Keeper {
+    /// Closed by whatever ends this process.
+    _alive: OwnedFd,
+    pid: Pid,
+}
+
+impl Keeper {
+    /// Starts it. `last` may only make system calls and take memory: it runs in a copy of this process that has no
+    /// other threads, and all locks as they are now.
+    ///
+    /// # Errors
+    /// When there can be no other process.
+    #[allow(unsafe_code)] // fork: std can only start other programs, and which one this is, is not known in a library
+    pub fn new(last: impl FnOnce()) -> io::Result<Self> {
+        let (ended, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        // SAFETY: the C library's fork, which leaves malloc usable in the new process; that takes no lock of this
+        // program, and never returns.
+        match unsafe { libc::fork() } {
+            0 => {
+                wait_for_end(&ended);
+                last();
+                // SAFETY: ends this process without running anything of the parent's.
+                unsafe { libc::_exit(0) }
+            }
+            pid => {
+                let pid = Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(io::Error::last_os_error)?;
+                Ok(Self { _alive: alive, pid })
+            }
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::KILL);
+        let _ = rustix::process::waitpid(Some(self.pid), rustix::process::WaitOptions::empty());
+    }
+}
+
+#[allow(unsafe_code)] // signal and close_range, which std has not
+fn wait_for_end(ended: &OwnedFd) {
+    // Ctrl-C is for the parent, whose end is seen here.
+    let _ = rustix::process::setsid();
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE] {
+        // SAFETY: ignoring runs no code.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    let kept = std::os::fd::AsRawFd::as_raw_fd(ended);
+    // Everything else that was inherited, the other end of the pipe first of all.
+    // SAFETY: nothing in this process uses these again.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 0, kept - 1, 0);
+        libc::syscall(libc::SYS_close_range, kept + 1, i32::MAX, 0);
+    }
+    let mut end = [0; 1];
+    while rustix::io::read(ended, &mut end) == Err(rustix::io::Errno::INTR) {}
+}
+
+/// A directory that is gone when this process is, however that ends.
 #[derive(Debug)]
 pub struct Temporary {
     path: PathBuf,
     guard: Option<Guard>,
-    /// Closed by whatever ends this process.
-    _alive: OwnedFd,
-    keeper: Pid,
+    /// Removes what others of this process still wrote when it was ended.
+    _keeper: Keeper,
 }
 
 impl Temporary {
@@ -110,11 +169,10 @@ impl Temporary {
         let made = || -> io::Result<Self> {
             // A sandbox's user, who is another where root runs mpcheck, must get through.
             std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
-            let (ended, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-            let keeper = keeper(&path, &ended)?;
+            let keeper = Keeper::new(|| crate::image::store::remove(&path))?;
             let removed = path.clone();
             let guard = Some(Guard::new(move || crate::image::store::remove(&removed)));
-            Ok(Self { path: path.clone(), guard, _alive: alive, keeper })
+            Ok(Self { path: path.clone(), guard, _keeper: keeper })
         };
         made().inspect_err(|_| crate::image::store::remove(&path))
     }
@@ -128,39 +186,8 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
+        // Before the keeper goes.
         drop(self.guard.take());
-        let _ = rustix::process::kill_process(self.keeper, rustix::process::Signal::KILL);
-        let _ = rustix::process::waitpid(Some(self.keeper), rustix::process::WaitOptions::empty());
-    }
-}
-
-/// Starts the process that removes a directory when this one is gone.
-#[allow(unsafe_code)] // fork: std can only start other programs, and as a library this one is not known
-fn keeper(path: &Path, ended: &OwnedFd) -> io::Result<Pid> {
-    // SAFETY: the C library's fork, which leaves malloc usable in the new process; that only makes system calls and
-    // removes files, takes no lock of this program, and never returns.
-    match unsafe { libc::fork() } {
-        0 => {
-            // Ctrl-C is for the parent, whose end is seen here.
-            let _ = rustix::process::setsid();
-            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE] {
-                // SAFETY: ignoring runs no code.
-                unsafe { libc::signal(signal, libc::SIG_IGN) };
-            }
-            let kept = std::os::fd::AsRawFd::as_raw_fd(ended);
-            // Everything else that was inherited, the other end of the pipe first of all.
-            // SAFETY: nothing in this process uses these again.
-            unsafe {
-                libc::syscall(libc::SYS_close_range, 0, kept - 1, 0);
-                libc::syscall(libc::SYS_close_range, kept + 1, i32::MAX, 0);
-            }
-            let mut end = [0; 1];
-            while rustix::io::read(ended, &mut end) == Err(rustix::io::Errno::INTR) {}
-            crate::image::store::remove(path);
-            // SAFETY: ends this process without running anything of the parent's.
-            unsafe { libc::_exit(0) }
-        }
-        pid => Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(io::Error::last_os_error),
     }
 }
 
@@ -176,8 +203,19 @@ pub fn on_signal() -> io::Result<()> {
     result
 }
 
+#[allow(unsafe_code)] // sigaction only asks here
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: without a new action this writes the old one to the stack.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
 fn watch() -> io::Result<()> {
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    // What was ignored when this process began stays so: nohup(1) does that, and shells to jobs in the background.
+    let caught: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let mut signals = signal_hook::iterator::Signals::new(caught)?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut first = true;
         for signal in signals.forever() {

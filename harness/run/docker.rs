@@ -196,7 +196,7 @@ impl Run<'_> {
                 container = self.start(&image, rest)?;
             }
         }
-        Ok(Ran { machine, emulator, started: image.started, ended, refused: Vec::new() })
+        Ok(Ran { machine, emulator, started: image.started, ended, refused: Vec::new(), interrupted: None })
     }
 
     fn order(&self) -> Order<'static> {

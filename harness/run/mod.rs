@@ -115,6 +115,8 @@ pub struct Ran {
     pub ended: Vec<Ended>,
     /// Programs for the host's own processor that were started in a foreign platform and refused.
     pub refused: Vec<Refused>,
+    /// Why it came to an end before all commands had run; then `ended` has fewer than there are commands.
+    pub interrupted: Option<NotReady>,
 }
 
 /// A program that the sandbox refused.

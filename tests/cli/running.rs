@@ -23,6 +23,8 @@ use rstest::rstest;
 #[case::emulators_of_nowhere(&["--run", "sandbox", "--emulators", "oci:"], "--emulators")]
 #[case::a_command_for_nothing(&["--run", "never", "--command", "a"], "--run never runs nothing")]
 #[case::an_entrypoint_for_nothing(&["--run", "never", "--entrypoint", "help"], "leave out --run never")]
+#[case::baseline_and_never(&["--run", "never", "--cpu", "baseline"], "on no processor")]
+#[case::emulators_and_docker(&["--run", "docker", "--emulators", "tonistiigi/binfmt"], "--emulators is for the sandbox")]
 #[case::required_and_never(&["--run", "never", "--require-run"], "an option asks for running")]
 fn what_is_typed_wrongly_is_told_before_anything_is_read(#[case] options: &[&str], #[case] why: &str) {
     // The image is not there: usage comes first.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 /// Debian's static busybox for a platform.
 fn busybox(platform: &str) -> Vec<u8> {
+    let platform = platform.trim_end_matches("/v2");
     let layout = real_image("busybox");
     let blob = |digest: &Value| {
         let (algorithm, hex) = digest.as_str().unwrap().split_once(':').unwrap();
@@ -421,6 +422,76 @@ fn emulators_can_come_out_of_an_image() {
     assert!(outcome.said().contains("--emulators") && outcome.said().contains("linux/amd64"), "{}", outcome.all());
 }
 
+#[rstest]
+#[case::removed(Layer::new().whiteout("tmp").whiteout("proc").whiteout("dev"))]
+#[case::a_link(Layer::new().whiteout("tmp").dirs(&["var"]).symlink("tmp", "var").symlink("proc", "var"))]
+#[case::a_file(Layer::new().file("tmp", 0o644, "x"))]
+#[case::all_below(Layer::new().opaque("").dirs(&["bin"]).program("bin/busybox", busybox("linux/arm64")).symlink("bin/sh", "busybox").symlink("bin/touch", "busybox"))]
+fn places_for_mounts_are_there_whatever_the_image_has(#[case] layer: Layer) {
+    let command = "sh -c 'touch /tmp/x /dev/shm/x; test -e /proc/self && test ! -e /bin/uname || test -e /bin/uname'";
+    assert_ran(&run("linux/arm64", [layer], &["--command", command]));
+}
+
+#[test]
+fn an_opaque_root_hides_all_layers_below() {
+    let below = Layer::new().file("below", 0o644, "x");
+    let above = userland("linux/arm64").opaque("");
+    assert_ran(&run("linux/arm64", [below, above], &["--command", "sh -c 'test ! -e /below && test -e /bin/uname'"]));
+}
+
+#[test]
+fn the_working_directory_leads_to_nothing_of_mpchecks() {
+    for directory in (3..16).map(|fd| format!("/proc/self/fd/{fd}")) {
+        let image = image("linux/arm64", []).workdir(&directory);
+        let outcome = Place::with(&Index::new().image(image).forge()).run(&["--command", "sh -c 'test ! -e register'"]);
+        assert!(!rules(&outcome).contains(&"run/native-leak".to_owned()));
+        let failed = run_findings(&outcome).iter().any(|(_, _, message)| message.contains("exited with 1"));
+        assert!(!failed, "{directory}: {}", outcome.all());
+    }
+}
+
+#[test]
+fn a_leak_with_something_in_its_padding_is_refused_too() {
+    // AppImages have `AI` and a number there.
+    let mut program = busybox("linux/amd64");
+    program[8..11].copy_from_slice(b"AI\x02");
+    let layer = Layer::new().program("usr/local/bin/tool", program);
+    let outcome = run("linux/arm64", [layer], &["--command", "sh -c 'tool true'"]);
+    assert_eq!(rules(&outcome), ["run/native-leak"], "{}", outcome.all());
+}
+
+#[test]
+fn many_leaks_are_not_blamed_on_the_next_command() {
+    let layer = Layer::new().program("usr/local/bin/tool", busybox("linux/amd64"));
+    let many = "sh -c 'i=0; while test $i -lt 2000; do tool true; i=$((i+1)); done 2>/dev/null; exit 0'";
+    let outcome = run("linux/s390x", [layer], &["--command", many, "--command", "echo x"]);
+    let paths: Vec<String> = run_findings(&outcome).into_iter().map(|(_, path, _)| path).collect();
+    assert_eq!(paths, ["/usr/local/bin/tool"], "{}", outcome.all());
+}
+
+#[test]
+fn a_higher_level_of_the_hosts_architecture_runs_natively() {
+    let outcome = run("linux/amd64/v2", [], &[]);
+    assert_ran(&outcome);
+    assert_eq!(outcome.platforms()[0]["run"]["how"], "native");
+}
+
+/// `mmap(0, 3 GiB, READ|WRITE, SHARED|ANONYMOUS)`, and a write to each of its pages; then it waits.
+const SHARED_HOG: &[u8] = &[
+    0xb8, 9, 0, 0, 0, 0x31, 0xff, 0xbe, 0, 0, 0, 0xc0, 0xba, 3, 0, 0, 0, 0x41, 0xba, 0x21, 0, 0, 0, 0x49, 0xc7, 0xc0,
+    0xff, 0xff, 0xff, 0xff, 0x45, 0x31, 0xc9, 0x0f, 0x05, 0xbb, 0, 0, 0x0c, 0, 0xc6, 0x00, 1, 0x48, 0x05, 0, 0x10, 0,
+    0, 0xff, 0xcb, 0x75, 0xf3, 0xb8, 34, 0, 0, 0, 0x0f, 0x05,
+];
+
+#[test]
+fn shared_memory_counts() {
+    let layer = Layer::new().program("usr/local/bin/hog", instructions("amd64", SHARED_HOG));
+    let outcome = run("linux/amd64", [layer], &["--timeout", "50s", "--command", "hog"]);
+    let findings = run_findings(&outcome);
+    let [(_, _, message)] = findings.as_slice() else { panic!("{}", outcome.all()) };
+    assert!(message.contains("more memory"), "{message}");
+}
+
 /// A number that no other process has in its arguments.
 fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -496,6 +567,40 @@ fn nothing_is_left_after_a_signal(#[case] name: &str, #[case] number: i32) {
     assert_eq!(std::fs::read_to_string("/proc/self/mountinfo").unwrap(), mounts);
 }
 
+#[rstest]
+#[case::without_a_cache("TERM", true)]
+#[case::with_a_cache("INT", false)]
+#[case::killed("KILL", false)]
+fn nothing_is_left_of_layers_that_were_being_unpacked(#[case] signal: &str, #[case] no_cache: bool) {
+    let directory = tempfile::tempdir().unwrap();
+    // Enough files that it takes a while.
+    let files = (0..60_000).fold(Layer::new(), |layer, n| layer.file(format!("f/{}/{n}", n % 100), 0o644, "x"));
+    let place = Place::with(&Index::new().image(image("linux/amd64", [files])).forge());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mpcheck"));
+    command.args(["--run", "sandbox"]).arg(place.path()).env("TMPDIR", directory.path()).env("HOME", directory.path());
+    command.env_remove("XDG_CACHE_HOME").stdout(Stdio::null()).stderr(Stdio::null());
+    if no_cache {
+        command.arg("--no-cache");
+    }
+    let mut mpcheck = command.spawn().unwrap();
+    // What goes while it looks makes it fail, and is none of what it prints.
+    let found = |name: &str| {
+        let output = Command::new("find").arg(directory.path()).args(["-name", name]).output().unwrap();
+        output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count()
+    };
+    let begun = Instant::now();
+    while found(".unpacking-*") == 0 && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let _ = Command::new("kill").args([&format!("-{signal}"), &mpcheck.id().to_string()]).status().unwrap();
+    assert_eq!(mpcheck.wait().unwrap().code(), None, "it was over before it was killed");
+    let begun = Instant::now();
+    while found(".unpacking-*") + found(".removing-*") + found("mpcheck-*") > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "something is left");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn an_unprivileged_user_gets_the_same() {
     let layer = Layer::new().dirs(&["usr/local/bin"]).program("usr/local/bin/tool", busybox("linux/amd64"));
@@ -538,7 +643,7 @@ fn a_second_run_takes_layers_from_the_cache_and_says_the_same() {
     };
     assert!(run().status.success());
     let layers = || {
-        let entries = std::fs::read_dir(home.path().join("mpcheck/sandbox/layers")).unwrap().flatten();
+        let entries = std::fs::read_dir(home.path().join("mpcheck/sandbox/root/layers")).unwrap().flatten();
         entries
             .map(|entry| (entry.file_name(), std::os::unix::fs::MetadataExt::ino(&entry.metadata().unwrap())))
             .collect::<Vec<_>>()

@@ -82,6 +82,7 @@ impl Told {
             started: Some(Platform::parse(platform).unwrap()),
             ended: vec![end(Exit::Code(0), format!("{machine}\n"), "")],
             refused: Vec::new(),
+            interrupted: None,
         };
         let smokes = vec![smoke(&["uname", "-m"], SmokeKind::Machine)];
         Self { image: with_uname(platform), ran, smokes, cpu: Cpu::Max, required: false }

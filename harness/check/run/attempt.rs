@@ -16,6 +16,8 @@ pub struct Wish {
     pub commands: Vec<Smoke>,
     /// An argument with which the image's own entrypoint is started as well: `--help`, `--version`.
     pub entrypoint_with: Option<String>,
+    /// What it should do then.
+    pub entrypoint_expect: Expectation,
     /// How long each may take.
     pub timeout: Duration,
     /// What a container may use.
@@ -156,7 +158,7 @@ fn smokes(wish: &Wish, config: &Config) -> Result<Vec<Smoke>, String> {
     if let Some(argument) = &wish.entrypoint_with {
         let words = entrypoint(config, argument)?;
         let command = Command { words, timeout: wish.timeout };
-        smokes.push(Smoke { command, expect: Expectation::default(), kind: SmokeKind::Asked });
+        smokes.push(Smoke { command, expect: wish.entrypoint_expect.clone(), kind: SmokeKind::Asked });
     }
     Ok(smokes)
 }

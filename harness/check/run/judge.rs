@@ -170,6 +170,10 @@ impl Judge<'_> {
     /// Whether the image has an executable of this name in one of its PATH's directories.
     fn has_program(&self, name: &str) -> bool {
         let (Some(rootfs), Ok(config)) = (self.rootfs, &self.platform.config) else { return false };
+        if config.variable("PATH") == Some("") {
+            // Nothing is looked up anywhere then.
+            return false;
+        }
         super::super::binary::path_directories(config)
             .into_iter()
             .any(|directory| rootfs.lookup(format!("{directory}/{name}").as_bytes()).is_ok())

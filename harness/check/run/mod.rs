@@ -56,7 +56,11 @@ pub(super) fn outcome(
                 machine: Some(judged.machine),
                 reason: Some(why.clone()).filter(|why| !why.is_empty()),
             };
-            let state = judged.undecided.map_or((Status::Passed, None), not_run);
+            let state = match &ran.interrupted {
+                // It began, so the image may be what ended it.
+                Some(broken) => (Status::Error, Some(format!("not all commands could be run: {}", broken.why))),
+                None => judged.undecided.map_or((Status::Passed, None), not_run),
+            };
             Outcome { findings: judged.findings, state, summary: Some(summary) }
         }
     }

@@ -108,13 +108,22 @@ impl Unpacking {
         });
     }
 
-    /// A hard link to another file of the same layer. To one of a lower layer it cannot be made
-    /// without that layer: archives of layers hold the file itself then.
+    /// A hard link to another file of the same layer. To one of a lower layer, which is not here, a symbolic link is made
+    /// instead: it leads there when the layers are mounted.
     pub(super) fn hardlink(&mut self, path: &[u8], target: &[u8]) {
+        if path == target {
+            return;
+        }
         self.step(path, |this| {
             let (parent, name) = this.free_place(path)?;
             let (target_parent, target_name) = this.place(target)?;
-            fs::linkat(&target_parent, &*target_name, &parent, &*name, AtFlags::empty())
+            match fs::linkat(&target_parent, &*target_name, &parent, &*name, AtFlags::empty()) {
+                Err(Errno::NOENT) => {
+                    fs::symlinkat([b"/", target].concat(), &parent, &*name)?;
+                    this.give(parent.as_fd(), &name)
+                }
+                other => other,
+            }
         });
     }
 
@@ -213,7 +222,7 @@ impl Unpacking {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(Errno::ISDIR | Errno::PERM) => {
                 self.parent = None;
-                remove_tree(parent.as_fd(), &name, 0)?;
+                remove_tree(parent.as_fd(), &name)?;
             }
             Err(error) => return Err(error),
         }
@@ -312,25 +321,59 @@ fn open_directory(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Own
 ///
 /// # Errors
 /// What could not be removed first.
-pub(crate) fn remove_tree(parent: BorrowedFd<'_>, name: &[u8], depth: usize) -> rustix::io::Result<()> {
-    /// A path of 4096 bytes has no more parts.
-    const DEEPEST: usize = 2048;
+pub(crate) fn remove_tree(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
+    /// More rounds than a path of 4096 bytes has parts, each of which takes away [`DEEPEST`] of them.
+    const ROUNDS: usize = 1024;
     match fs::unlinkat(parent, name, AtFlags::empty()) {
-        Err(Errno::ISDIR | Errno::PERM) if depth < DEEPEST => {}
+        Err(Errno::ISDIR | Errno::PERM) => {}
         other => return other,
     }
-    let directory = open_directory(parent, name)?;
+    let top = open_directory(parent, name)?;
+    // What lies deeper than descriptors are held open is moved to the top, and goes in the next round.
+    let mut moved = 0;
+    for _ in 0..ROUNDS {
+        let before = moved;
+        empty(top.as_fd(), top.as_fd(), 0, &mut moved)?;
+        if moved == before {
+            break;
+        }
+    }
+    fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
+
+/// How many directories are held open at a time.
+const DEEPEST: usize = 100;
+
+fn empty(top: BorrowedFd<'_>, directory: BorrowedFd<'_>, depth: usize, moved: &mut usize) -> rustix::io::Result<()> {
     let mut names = Vec::new();
-    for entry in fs::Dir::read_from(&directory)? {
+    for entry in fs::Dir::read_from(directory)? {
         let entry = entry?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
             names.push(entry.file_name().to_owned());
         }
     }
     for name in names {
-        remove_tree(directory.as_fd(), name.to_bytes(), depth + 1)?;
+        match fs::unlinkat(directory, &name, AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) if depth >= DEEPEST => {
+                loop {
+                    *moved += 1;
+                    match fs::renameat(directory, &name, top, format!(".deep-{moved}")) {
+                        // The image chose that name too.
+                        Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+                        other => break other?,
+                    }
+                }
+            }
+            Err(Errno::ISDIR | Errno::PERM) => {
+                let inner = open_directory(directory, name.to_bytes())?;
+                empty(top, inner.as_fd(), depth + 1, moved)?;
+                drop(inner);
+                fs::unlinkat(directory, &name, AtFlags::REMOVEDIR)?;
+            }
+            other => other?,
+        }
     }
-    fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -164,7 +164,23 @@ fn a_tree_is_removed_without_following_its_links() {
     let root =
         unpacked(&Layer::new().symlink("tree/link", outside.path().to_str().unwrap()).file("tree/a/b", 0o644, "x"));
     let directory = super::fs::open(root.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
-    remove_tree(directory.as_fd(), b"tree", 0).unwrap();
+    remove_tree(directory.as_fd(), b"tree").unwrap();
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     assert!(outside.path().join("kept").exists());
+}
+
+#[test]
+fn a_deep_tree_is_removed_with_few_descriptors() {
+    let deep = "d/".repeat(1500) + "file";
+    let root = unpacked(&Layer::new().file(&deep, 0o644, "x").file("d/d/beside", 0o644, "y"));
+    let directory = super::fs::open(root.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
+    remove_tree(directory.as_fd(), b"d").unwrap();
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn hard_links_to_nothing_here_and_to_themselves_are_no_trouble() {
+    let root = unpacked(&Layer::new().hardlink("new", "bin/lower").file("same", 0o644, "x").hardlink("same", "same"));
+    assert_eq!(fs::read_link(root.path().join("new")).unwrap(), Path::new("/bin/lower"));
+    assert_eq!(text(&root, "same"), "x");
 }

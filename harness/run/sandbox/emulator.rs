@@ -9,7 +9,7 @@ use crate::binary::{Content, Interpreter, Scanner};
 use crate::platform::Architecture;
 use crate::probe;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -101,7 +101,7 @@ impl Emulators {
         for program in [format!("qemu-{name}-static"), format!("qemu-{name}")] {
             for directory in &self.directories {
                 let path = directory.join(&program);
-                match is_static(&path) {
+                match File::open(&path).and_then(|file| is_static(&file)) {
                     Ok(true) => return Ok((path.clone(), path.display().to_string())),
                     Ok(false) => dynamic = Some(path),
                     Err(_) => {}
@@ -118,8 +118,13 @@ impl Emulators {
 
     fn fetched(&self, name: &str) -> Option<(PathBuf, String)> {
         let path = self.store.join(FETCHED).join(format!("qemu-{name}"));
-        let origin = fs::read_to_string(self.store.join(FETCHED).join("ORIGIN")).ok()?;
+        let origin = self.origin()?;
         path.is_file().then(|| (path, format!("the image {}", origin.trim())))
+    }
+
+    /// Which image the emulators that were taken are from: its name and digest.
+    pub(super) fn origin(&self) -> Option<String> {
+        fs::read_to_string(self.store.join(FETCHED).join("ORIGIN")).ok()
     }
 
     /// Takes the emulators out of a root filesystem's directories, the topmost first, and remembers whose they are.
@@ -132,12 +137,14 @@ impl Emulators {
         for row in crate::platform::ARCHITECTURES {
             let Some(emulator) = row.emulator else { continue };
             let name = format!("qemu-{}", emulator.name);
-            for candidate in layers.iter().map(|layer| layer.join("usr/bin").join(&name)) {
-                // The image chose what is there: a link in it must not lead to a file of the host.
-                let plain = fs::symlink_metadata(&candidate).is_ok_and(|meta| meta.is_file());
-                if plain && is_static(&candidate).unwrap_or(false) {
-                    fs::copy(&candidate, into.join(format!(".{name}")))?;
-                    fs::rename(into.join(format!(".{name}")), into.join(&name))?;
+            for layer in layers {
+                // The image chose what is there: no link in it may lead to a file of the host.
+                let Some(mut program) = program_in(layer, &format!("usr/bin/{name}")) else { continue };
+                if is_static(&program).unwrap_or(false) {
+                    program.rewind()?;
+                    let mut copy = tempfile::NamedTempFile::new_in(&into)?;
+                    io::copy(&mut program.take(MAX_BYTES), &mut copy)?;
+                    copy.persist(into.join(&name)).map_err(|error| error.error)?;
                     taken += 1;
                     break;
                 }
@@ -150,8 +157,15 @@ impl Emulators {
     /// A marked copy; made once for each state of the file.
     fn copy(&self, source: &Path) -> io::Result<String> {
         let meta = fs::metadata(source)?;
-        let state =
-            format!("{}\n{}\n{}\n{}\n{}", source.display(), meta.dev(), meta.ino(), meta.size(), meta.mtime_nsec());
+        let state = format!(
+            "{}\n{}\n{}\n{}\n{}.{}",
+            source.display(),
+            meta.dev(),
+            meta.ino(),
+            meta.size(),
+            meta.mtime(),
+            meta.mtime_nsec()
+        );
         let name = source.file_name().unwrap_or_default().to_string_lossy();
         let name = format!("{COPIES}/{name}-{:016x}", xxhash_rust::xxh3::xxh3_64(state.as_bytes()));
         if !self.store.join(&name).is_file() {
@@ -188,8 +202,7 @@ impl Emulators {
 }
 
 /// Whether a file is an ELF program for this machine that needs no loader.
-fn is_static(path: &Path) -> io::Result<bool> {
-    let mut file = File::open(path)?;
+fn is_static(mut file: &File) -> io::Result<bool> {
     let size = file.metadata()?.len();
     let mut scanner = Scanner::new(size, Vec::new());
     let mut chunk = vec![0; 64 * 1024];
@@ -200,9 +213,25 @@ fn is_static(path: &Path) -> io::Result<bool> {
         }
     }
     match scanner.finish().0 {
+        Content::Elf(elf) if !is_for_this_machine(&elf) => Err(io::Error::other("it is for another machine")),
         Content::Elf(elf) => Ok(elf.interpreter == Interpreter::None),
         _ => Err(io::Error::other("it is no ELF file")),
     }
+}
+
+fn is_for_this_machine(elf: &crate::binary::Elf) -> bool {
+    let host = crate::platform::Platform::host();
+    host.row().and_then(|row| row.elf).is_some_and(|own| own.machine == elf.machine)
+}
+
+/// Opens a regular file of an unpacked layer, whatever links are on the way.
+fn program_in(layer: &Path, path: &str) -> Option<File> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+    let root = open(layer, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let file = File::from(openat2(&root, path, flags, Mode::empty(), resolve).ok()?);
+    file.metadata().is_ok_and(|meta| meta.is_file()).then_some(file)
 }
 
 #[cfg(test)]

@@ -14,27 +14,36 @@ pub(super) fn emulate(row: &Architecture, interpreter: &str) -> Option<Vec<u8>> 
     Some(line(&format!("mpcheck-{}", emulator.name), &emulator.magic, &emulator.mask, interpreter, "FPC"))
 }
 
-/// Gives the programs of an architecture to the refuser, unless their padding is marked.
-pub(super) fn refuse(row: &Architecture, interpreter: &str) -> Option<Vec<u8>> {
-    let elf = row.elf?;
+/// The byte of `e_ident` by which programs of ours are told: the last of the padding.
+const MARKED_AT: usize = 15;
+
+/// Gives the programs of an architecture to the refuser, unless they bear the mark: a last byte of padding with all bits
+/// set.
+///
+/// A handler can ask for equal bits only, so there is one for each bit that is not set. Whatever else stands in the
+/// padding does not matter (AppImages have `AI` there).
+pub(super) fn refuse(row: &Architecture, interpreter: &str) -> Vec<Vec<u8>> {
+    let Some(elf) = row.elf else { return Vec::new() };
     let class = if elf.class == Class::Elf64 { 2 } else { 1 };
     let data = if elf.data == Data::Little { 1 } else { 2 };
     let half = |value: u16| if elf.data == Data::Little { value.to_le_bytes() } else { value.to_be_bytes() };
     let mut magic = [0; LENGTH];
-    let mut mask = [0xff; LENGTH];
+    let mut mask = [0; LENGTH];
     let mut set = |at: usize, bytes: &[u8], bits: &[u8]| {
         magic.iter_mut().skip(at).zip(bytes).for_each(|(to, byte)| *to = *byte);
         mask.iter_mut().skip(at).zip(bits).for_each(|(to, bits)| *to = *bits);
     };
     set(0, b"\x7fELF", &[0xff; 4]);
     set(4, &[class, data, 1], &[0xff; 3]);
-    // EI_OSABI and EI_ABIVERSION are anything; the seven bytes of padding behind them must be zero.
-    set(7, &[0, 0], &[0, 0]);
     // ET_EXEC is 2 and ET_DYN is 3.
-    let kind = half(2);
-    set(16, &kind, &half(0xfffe));
+    set(16, &half(2), &half(0xfffe));
     set(18, &half(elf.machine), &[0xff; 2]);
-    Some(line(&format!("mpcheck-refuse-{}", row.name), &magic, &mask, interpreter, "FP"))
+    let one = |bit: u8| {
+        let mut mask = mask;
+        mask.iter_mut().skip(MARKED_AT).take(1).for_each(|byte| *byte = 1 << bit);
+        line(&format!("mpcheck-refuse-{}-{bit}", row.name), &magic, &mask, interpreter, "FP")
+    };
+    (0..8).map(one).collect()
 }
 
 fn line(name: &str, magic: &[u8], mask: &[u8], interpreter: &str, flags: &str) -> Vec<u8> {
@@ -63,15 +72,18 @@ mod tests {
     }
 
     #[test]
-    fn the_refuser_gets_plain_programs_and_leaves_marked_ones() {
-        let line = String::from_utf8(refuse(row("amd64"), "r").unwrap()).unwrap();
+    fn there_is_a_refuser_for_each_bit_of_the_mark_that_is_missing() {
+        let lines: Vec<String> =
+            refuse(row("amd64"), "r").into_iter().map(|line| String::from_utf8(line).unwrap()).collect();
+        assert_eq!(lines.len(), 8);
         assert_eq!(
-            line,
+            lines[6],
             concat!(
-                r":mpcheck-refuse-amd64:M:0:",
+                r":mpcheck-refuse-amd64-6:M:0:",
                 r"\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00",
-                r":\xff\xff\xff\xff\xff\xff\xff\x00\x00\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:r:FP"
+                r":\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x40\xfe\xff\xff\xff:r:FP"
             )
         );
+        assert_eq!(crate::probe::MARK.last(), Some(&0xff));
     }
 }

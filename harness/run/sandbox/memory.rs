@@ -17,7 +17,8 @@ impl Namespace {
         Some(Self(fs::read_link(format!("/proc/{}/ns/pid", pid.as_raw_nonzero())).ok()?.into_os_string()))
     }
 
-    /// The bytes of memory that its processes have for themselves; what they share with files is not counted.
+    /// The bytes of memory that its processes have: their own, their parts of what they share, and what was swapped out,
+    /// but not what can be read again from files.
     pub(super) fn resident(&self) -> u64 {
         let Ok(processes) = fs::read_dir("/proc") else { return 0 };
         processes
@@ -25,16 +26,19 @@ impl Namespace {
             .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
             .map(|entry| entry.path())
             .filter(|path| fs::read_link(path.join("ns/pid")).is_ok_and(|name| name.as_os_str() == self.0))
-            .filter_map(|path| private(&fs::read_to_string(path.join("statm")).ok()?))
+            .filter_map(|path| Some(anonymous(&fs::read_to_string(path.join("smaps_rollup")).ok()?)))
             .sum()
     }
 }
 
-/// Resident pages less the shared ones, in bytes.
-fn private(statm: &str) -> Option<u64> {
-    let mut fields = statm.split(' ').skip(1).map(|field| field.parse::<u64>().ok());
-    let (resident, shared) = (fields.next()??, fields.next()??);
-    Some(resident.saturating_sub(shared).saturating_mul(rustix::param::page_size() as u64))
+/// The anonymous, shared and swapped bytes of a `smaps_rollup` (proc_pid_smaps(5)), each proportional.
+fn anonymous(rollup: &str) -> u64 {
+    let of = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        let counts = matches!(name, "Pss_Anon" | "Pss_Shmem" | "SwapPss");
+        counts.then(|| value.trim().strip_suffix(" kB")?.parse::<u64>().ok())?
+    };
+    rollup.lines().filter_map(of).sum::<u64>().saturating_mul(1024)
 }
 
 #[cfg(test)]
@@ -42,11 +46,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_memory_is_resident_less_shared() {
-        let page = rustix::param::page_size() as u64;
-        assert_eq!(private("100 30 10 1 0 20 0"), Some(20 * page));
-        assert_eq!(private("100 10 30 1 0 20 0"), Some(0));
-        assert_eq!(private(""), None);
+    fn anonymous_shared_and_swapped_memory_counts_and_files_do_not() {
+        let rollup = "5500-7ff0 ---p 00000000 00:00 0    [rollup]\nRss:   900 kB\nPss:   800 kB\nPss_Anon:   10 kB\n\
+                      Pss_File:   700 kB\nPss_Shmem:   20 kB\nSwap:   90 kB\nSwapPss:   3 kB\n";
+        assert_eq!(anonymous(rollup), 33 * 1024);
+        assert_eq!(anonymous(""), 0);
     }
 
     #[test]

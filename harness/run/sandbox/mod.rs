@@ -90,11 +90,13 @@ impl Sandbox {
     pub fn new(directory: &Path, prefer_fetched: bool) -> std::io::Result<Self> {
         let owner = can_be_anybody().then_some((NOBODY, NOBODY));
         let (user, group) = owner.unwrap_or((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()));
+        // Root's is apart from that of a user who has the same cache directory: the files belong to others.
+        let directory = if owner.is_some() { directory.join("root") } else { directory.join("user") };
         let store = Store::open(directory, owner)?;
         for skeleton in ["skeleton", "skeleton/proc", "skeleton/dev", "skeleton/tmp", "skeleton/sys", "empty"] {
             std::fs::create_dir_all(store.directory().join(skeleton))?;
             if let Some((user, group)) = owner {
-                std::os::unix::fs::chown(store.directory().join(skeleton), Some(user), Some(group))?;
+                std::os::unix::fs::lchown(store.directory().join(skeleton), Some(user), Some(group))?;
             }
         }
         let emulators = Emulators::new(store.directory(), owner, std::env::var_os("PATH").as_deref(), prefer_fetched);
@@ -105,6 +107,12 @@ impl Sandbox {
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Whether the emulators of this image, by its name, are here already.
+    #[must_use]
+    pub fn has_emulators_of(&self, image: &str) -> bool {
+        self.emulators.origin().is_some_and(|origin| origin.rsplit_once('@').is_some_and(|(name, _)| name == image))
     }
 
     /// Takes the emulators out of an image whose layers are in the store. `origin` names it, with its digest.
@@ -148,7 +156,8 @@ impl Sandbox {
         let Some(row) = platform.row() else {
             return Err(NotReady::new(format!("the architecture table does not know {platform}"), ""));
         };
-        let native = cpu == Cpu::Max && platform.runs_on(&Platform::host());
+        // A higher level of the same architecture is tried: what the processor has is only known to itself.
+        let native = cpu == Cpu::Max && (same_architecture(platform) || platform.runs_on(&Platform::host()));
         let first = self.tried_as(platform, row, cpu, !native);
         // arm64 hosts may or may not have 32-bit instructions; only trying tells.
         match first {
@@ -209,7 +218,7 @@ impl Sandbox {
             .chain(host.executes.iter().filter_map(|other| Architecture::by_name(other.architecture)));
         for other in native.filter(|other| !row.executes(other) && !emulated.contains(other.name)) {
             let refuser = self.emulators.refuser(host)?;
-            // Last, so that no handler of an emulator comes before it.
+            // Last, so that no handler of an emulator comes before them.
             handlers.extend(handler::refuse(other, &refuser));
         }
         Ok(handlers)
@@ -234,7 +243,7 @@ impl Sandbox {
             handlers,
             files: vec![
                 PreparedFile { path: c_string(PROBE.as_bytes())?, bytes: probe, mode: 0o755 },
-                // Whatever user a program runs as, its refusal can be added; nobody in there can read it back.
+                // Whatever user a program runs as, its refusal can be added.
                 PreparedFile { path: c_string(probe::REFUSALS.as_bytes())?, bytes: Vec::new(), mode: 0o622 },
             ],
             temporary: c_string(limits.temporary.to_string().as_bytes())?,
@@ -263,6 +272,10 @@ impl Sandbox {
                     found.ok_or_else(|| failed("it vanished from the cache".to_owned()))?
                 }
             });
+            // overlayfs does not look at the attribute of a root.
+            if hides_all_below(layer) {
+                break;
+            }
         }
         Ok(held)
     }
@@ -285,8 +298,10 @@ impl Runner for Sandbox {
         let accounts = |name| accounts(self.store.directory(), &held, name);
         let user = user::find(&task.config.user, &accounts("etc/passwd"), &accounts("etc/group"))
             .map_err(|why| NotReady::new(why, "an engine would not start it either"))?;
-        let mut layers: Vec<String> = held.iter().map(|held| held.files.clone()).collect();
-        layers.push("skeleton".to_owned());
+        // The skeleton is on top: directories merge, and what the image has instead of one (a link, a whiteout), or has
+        // not, gives way to it.
+        let mut layers = vec!["skeleton".to_owned()];
+        layers.extend(held.iter().map(|held| held.files.clone()));
         if layers.len() < 2 {
             layers.push("empty".to_owned());
         }
@@ -308,8 +323,16 @@ impl Runner for Sandbox {
         let machine = machine(&probed, platform, None)?;
         let mut ended = Vec::new();
         let mut refused = Vec::new();
+        let mut interrupted = None;
         for (index, Command { timeout, .. }) in task.commands.iter().enumerate() {
-            ended.push(running.run(index + 1, *timeout, &task.limits).map_err(broken)?);
+            match running.run(index + 1, *timeout, &task.limits) {
+                Ok(end) => ended.push(end),
+                // What was seen so far stands.
+                Err(failed) => {
+                    interrupted = Some(broken(failed));
+                    break;
+                }
+            }
             refused.extend(refusals(&running.reports(), index));
         }
         Ok(Ran {
@@ -318,6 +341,7 @@ impl Runner for Sandbox {
             started: Some(platform.clone()),
             ended,
             refused,
+            interrupted,
         })
     }
 }
@@ -338,6 +362,12 @@ fn can_be_anybody() -> bool {
         })
     };
     has && known("/proc/self/uid_map") && known("/proc/self/gid_map")
+}
+
+/// Whether a layer hides all that is below it: an opaque mark in its root.
+fn hides_all_below(layer: &LayerState) -> bool {
+    let entries = layer.facts.iter().flat_map(|facts| &facts.entries);
+    entries.into_iter().any(|entry| entry.path.is_empty() && entry.kind == layer::EntryKind::Opaque)
 }
 
 fn same_architecture(platform: &Platform) -> bool {
@@ -365,7 +395,7 @@ fn machine(probed: &Ended, platform: &Platform, emulator: Option<&Emulator>) -> 
     let failed = |what: String| {
         NotReady::new(
             format!("the probe for {platform} {what}{with}"),
-            "`mpcheck host` would say more; try another emulator",
+            "try other emulators, such as `--emulators tonistiigi/binfmt`",
         )
     };
     match &probed.exit {
@@ -399,7 +429,9 @@ fn unpack(store: &Store, state: &LayerState, source: &dyn Source) -> Result<(), 
 
 /// The programs that a command's reports name: pairs of a working directory and a path, each ended by a NUL.
 fn refusals(reports: &[u8], command: usize) -> Vec<Refused> {
-    let mut fields = reports.split(|&byte| byte == 0);
+    // A record that was cut off is none.
+    let whole = reports.iter().rposition(|&byte| byte == 0).map_or(0, |end| end + 1);
+    let mut fields = reports.get(..whole).unwrap_or_default().split(|&byte| byte == 0);
     let mut refused = BTreeSet::new();
     while let (Some(directory), Some(path)) = (fields.next(), fields.next()) {
         let path = match path {

@@ -23,6 +23,7 @@ use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::{self, DumpableBehavior, Resource, Rlimit, Signal};
 use rustix::thread::{self, CapabilitySet, CapabilitySets, Gid, Uid};
 use std::ffi::CStr;
+use std::os::fd::AsRawFd as _;
 
 pub(super) type Failed = (Step, Errno);
 
@@ -99,6 +100,9 @@ fn live(prepared: &Prepared, ends: &Ends<'_>) -> Result<(), Failed> {
     let _ = process::setsid();
     reset_signals();
     close_others(ends);
+    // The caller's keys stay outside (keyctl(2), KEYCTL_JOIN_SESSION_KEYRING with no name makes a new keyring).
+    // SAFETY: takes numbers. A kernel without keyrings has nothing to leak.
+    unsafe { libc::syscall(libc::SYS_keyctl, 1, 0) };
     // mpcheck writes the maps of user and group meanwhile, and then one byte.
     if order(ends)? != Some(GO) {
         return Ok(());
@@ -158,11 +162,15 @@ fn tell(ends: &Ends<'_>, message: Message) {
 /// Closes what this process inherited and does not need: the pipes of other sandboxes, whose end of file would not
 /// be seen otherwise, and the files and connections of mpcheck.
 fn close_others(ends: &Ends<'_>) {
-    use std::os::fd::AsRawFd as _;
     let mut kept = [ends.control, ends.status, ends.stdout, ends.stderr, ends.reports].map(|end| end.as_raw_fd());
+    close_all_but(&mut kept);
+}
+
+/// Closes all descriptors but the three standard ones and these.
+fn close_all_but(kept: &mut [i32]) {
     kept.sort_unstable();
     let mut from = 3;
-    for fd in kept.into_iter().chain([i32::MAX]) {
+    for fd in kept.iter().copied().chain([i32::MAX]) {
         if fd > from {
             // SAFETY: nothing in this process uses these again.
             unsafe { libc::syscall(libc::SYS_close_range, from, fd - 1, 0) };
@@ -243,9 +251,11 @@ fn pass_on(refusals: &OwnedFd, ends: &Ends<'_>) {
             Ok(read @ 1..) => {
                 let _ = rustix::io::write(ends.reports, buffer.get(..read).unwrap_or_default());
             }
-            _ => return,
+            _ => break,
         }
     }
+    // What is beyond is left out: it is not the next command's.
+    let _ = fs::seek(refusals, fs::SeekFrom::End(0));
 }
 
 fn kill_all() {
@@ -299,9 +309,10 @@ fn become_command(prepared: &Prepared, ends: &Ends<'_>) -> rustix::io::Result<()
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(ends.stdout)?;
     rustix::stdio::dup2_stderr(ends.stderr)?;
-    // Whatever mpcheck was started with open.
-    // SAFETY: marks descriptors to be closed by execve; none is closed here.
-    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    // Closed here, by its owner: below it would be closed behind its back.
+    drop(null);
+    // Before anything follows a path of the image: its working directory could be one of these, by /proc/self/fd.
+    close_all_but(&mut [ends.status.as_raw_fd()]);
     // An engine would make a missing working directory; here the root is read-only.
     match process::chdir(&*prepared.directory) {
         Err(Errno::NOENT) => process::chdir(c"/")?,
@@ -311,6 +322,8 @@ fn become_command(prepared: &Prepared, ends: &Ends<'_>) -> rustix::io::Result<()
     limit(Resource::Core, 0)?;
     limit(Resource::Nproc, prepared.limits.processes)?;
     limit(Resource::Data, prepared.limits.memory)?;
+    // Files here are memory: those of memfd_create(2) are in no file system that has a size.
+    limit(Resource::Fsize, prepared.limits.memory / 2)?;
     become_user(prepared)?;
     without_privileges()
 }

@@ -120,8 +120,14 @@ impl Running {
     /// When the sandbox itself came to its end.
     pub(super) fn run(&self, index: usize, timeout: Duration, limits: &Limits) -> Result<Ended, Broken> {
         let begun = Instant::now();
-        let mut watch =
-            Watch { limits, stdout: Output::default(), stderr: Output::default(), killed: None, not_started: None };
+        let mut watch = Watch {
+            limits,
+            stdout: Output::default(),
+            stderr: Output::default(),
+            killed: None,
+            not_started: None,
+            counted: begun,
+        };
         self.order(u32::try_from(index).map_err(|_| Broken::Gone)?).map_err(|_| Broken::Gone)?;
         let status = loop {
             let until = match &watch.killed {
@@ -145,7 +151,7 @@ impl Running {
                     return Err(Broken::Gone);
                 }
                 self.kill(&mut watch, Exit::TimedOut);
-            } else if watch.killed.is_none() && self.memory() > limits.memory {
+            } else if watch.killed.is_none() && watch.counts() && self.memory() > limits.memory {
                 self.kill(&mut watch, Exit::OutOfMemory);
             }
         };
@@ -208,9 +214,20 @@ struct Watch<'a> {
     stderr: Output,
     killed: Option<(Instant, Exit)>,
     not_started: Option<Errno>,
+    /// When memory was counted last.
+    counted: Instant,
 }
 
 impl Watch<'_> {
+    /// Whether it is time to count the memory: output may wake this much more often.
+    fn counts(&mut self) -> bool {
+        let due = self.counted.elapsed() >= TICK;
+        if due {
+            self.counted = Instant::now();
+        }
+        due
+    }
+
     /// Takes what is in the pipes, so that whoever writes can go on.
     fn drain(&mut self, running: &Running) {
         take(&running.stdout, &mut self.stdout, self.limits.output);

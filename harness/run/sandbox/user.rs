@@ -22,7 +22,7 @@ pub(super) fn find(user: &str, passwd: &str, group: &str) -> Result<User, String
         None => (user, None),
     };
     let name = if name.is_empty() { "0" } else { name };
-    let entries = || passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).filter(|fields| fields.len() >= 6);
+    let entries = || passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).filter(|fields| fields.len() >= 3);
     // A name counts before a number, as useradd allows names of digits; in practice there are none.
     let by_name = entries().find(|fields| fields.first() == Some(&name));
     let id = |text: &str| text.parse::<u32>().ok().filter(|id| *id < u32::MAX);
@@ -59,8 +59,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    const PASSWD: &str =
-        "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/srv/app:/bin/sh\nbroken\nodd:x:7:8::relative:/bin/sh\n";
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/srv/app:/bin/sh\nbroken\nodd:x:7:8::relative:/bin/sh\nshort:x:9:10\n";
     const GROUP: &str = "root:x:0:\nstaff:x:50:app\n";
 
     #[rstest]
@@ -75,6 +74,7 @@ mod tests {
     #[case("65532:65532", (65532, 65532, "/"))]
     #[case(":50", (0, 50, "/root"))]
     #[case("odd", (7, 8, "/"))]
+    #[case("short", (9, 10, "/"))]
     fn users_are_found(#[case] user: &str, #[case] wanted: (u32, u32, &str)) {
         let (user, group, home) = {
             let user = find(user, PASSWD, GROUP).unwrap();
