@@ -7,6 +7,7 @@
 pub mod binary;
 mod blob;
 mod draft;
+pub mod host;
 mod identical;
 mod listing;
 mod manifest;

@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use std::path::Path;
 
 /// Commands that have their name already, and are not in this version.
-const PLANNED: [&str; 3] = ["test", "host", "build"];
+const PLANNED: [&str; 2] = ["test", "build"];
 
 /// Why the first word is no image's name, if it is none.
 ///
@@ -77,7 +77,6 @@ mod tests {
     #[rstest]
     #[case(&["test"])]
     #[case(&["test", "suite.yaml"])]
-    #[case(&["host"])]
     #[case(&["build", "."])]
     fn planned_commands_are_reserved(#[case] words: &[&str]) {
         let (message, hint) = told(words).unwrap();
