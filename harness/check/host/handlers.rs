@@ -186,8 +186,10 @@ fn not_persisted(subject: &Subject<'_>) -> Option<Finding> {
     let message = "nothing in binfmt.d or update-binfmts registers the handler again: it is gone at the next boot, and where \
                    systemd-binfmt is restarted"
         .to_owned();
-    let observed = format!("no file in /etc, /run or /usr/lib binfmt.d, and none in /var/lib/binfmts, for {}", row.name);
-    Some(subject.draft(&rule::NOT_PERSISTED, message, hint).observed(observed).done())
+    // Without the handler's file, as above.
+    let observed = "no file for the platform in binfmt.d of /etc, /run, /usr/local/lib and /usr/lib, or in /var/lib/binfmts";
+    let draft = Draft::new(&rule::NOT_PERSISTED, message, hint).named(&subject.readiness.platform());
+    Some(draft.observed(observed).done())
 }
 
 fn no_credentials(subject: &Subject<'_>) -> Option<Finding> {
@@ -196,8 +198,10 @@ fn no_credentials(subject: &Subject<'_>) -> Option<Finding> {
         let message = "under this handler set-user-ID programs get no privileges: sudo, su and ping fail in containers that \
                        use them"
             .to_owned();
-        let hint = format!("if you need them, register it with the flags FC: {}", subject.replace());
-        let draft = subject.draft(&rule::NO_CREDENTIALS, message, hint);
+        let hint = "if you need them, register the handlers with the flags F and C, as root or a user of Docker: `docker run \
+                    --rm --privileged multiarch/qemu-user-static --reset -p yes --credential yes`";
+        // Without the handler's file: what is the same for all platforms is told once.
+        let draft = Draft::new(&rule::NO_CREDENTIALS, message, hint).named(&subject.readiness.platform());
         draft.instead("flag C", format!("flags \"{}\"", handler.flags)).done()
     })
 }
@@ -245,9 +249,10 @@ fn not_registered(facts: &HostFacts, readiness: &Readiness) -> Option<Finding> {
         "as root: `systemctl restart systemd-binfmt`, or `update-binfmts --enable` where binfmt-support is used; \
          `systemctl status systemd-binfmt` says what kept it from the boot"
     };
-    let message = "a file says that this handler is registered at boot, and the kernel does not have it";
+    let message = "a file says that a handler for the platform is registered at boot, and the kernel does not have it";
+    let directory = registration.file.rsplit_once('/').map_or("", |(directory, _)| directory);
     let draft = Draft::new(&rule::NOT_REGISTERED, message, hint).named(&readiness.platform());
-    Some(draft.file(registration.file.clone()).done())
+    Some(draft.observed(format!("a file in {directory}")).done())
 }
 
 fn emulation_broken(facts: &HostFacts, readiness: &Readiness, live: &[&Handler]) -> Option<Finding> {
