@@ -145,7 +145,7 @@ rules! {
     ENGINE_ARCHITECTURE = "host/engine-architecture", Warning,
         "the engine on this host was built for another architecture";
     DEFAULT_PLATFORM = "host/default-platform", Note,
-        "DOCKER_DEFAULT_PLATFORM changes what docker pulls, builds and runs";
+        "the environment names a platform that docker pulls, builds and runs";
 
     // The group `build` goes here.
 }

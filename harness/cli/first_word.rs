@@ -57,8 +57,11 @@ fn nearest(word: &str) -> Option<(String, bool)> {
         let name = command.get_name();
         (strsim::damerau_levenshtein(&word, name), name, command.get_positionals().next().is_some())
     });
-    // One mistake in three letters: `chekc` is check, and `helm` or `chef` is nothing.
-    let (_, name, takes_words) = rated.filter(|(distance, name, _)| distance * 3 <= name.len()).min()?;
+    // One mistake in three letters: `chekc` is check, and `helm` or `chef` is nothing. None in a short name: `ghost` is an
+    // image that many have, and one letter away from `host`.
+    let meant =
+        |(distance, name, _): &(usize, &str, bool)| *distance == 0 || name.len() > 4 && distance * 3 <= name.len();
+    let (_, name, takes_words) = rated.filter(meant).min()?;
     Some((name.to_owned(), takes_words))
 }
 
@@ -119,6 +122,8 @@ mod tests {
     #[case(&["alpine"])]
     #[case(&["chekc"])]
     #[case(&["ghost", "nginx"])]
+    #[case(&["ghost"])]
+    #[case(&["hosts"])]
     #[case(&["helm", "alpine"])]
     #[case(&["chef", "alpine"])]
     #[case(&["chess", "alpine"])]

@@ -56,8 +56,9 @@ fn each_rows_handler_takes_its_own_programs_and_no_others() {
 #[case::neither("ffffffffffffffffffffffffffffffffffffffff", 1)]
 #[case::padding_too("ffffffffffffff0000000000000000fffeffffff", 4)]
 fn a_strict_mask_misses_kinds_of_programs(#[case] mask: &str, #[case] taken: usize) {
-    let text =
-        format!("enabled\ninterpreter /q\nflags: F\noffset 0\nmagic 7f454c460201010000000000000000000200b700\nmask {mask}\n");
+    let text = format!(
+        "enabled\ninterpreter /q\nflags: F\noffset 0\nmagic 7f454c460201010000000000000000000200b700\nmask {mask}\n"
+    );
     let handler = Handler::parse("q", &text).unwrap();
     let programs = Programs::of(Architecture::by_name("arm64").unwrap());
     assert_eq!(programs.iter().filter(|program| program.taken_by(&handler)).count(), taken);

@@ -62,7 +62,11 @@ impl HostFacts {
     /// The handlers that take programs of an architecture, whether or not they are enabled.
     pub fn handlers_of(&self, row: &Architecture) -> Vec<&Handler> {
         let programs = Programs::of(row);
-        self.registry.handlers.iter().filter(|handler| programs.iter().any(|program| program.taken_by(handler))).collect()
+        self.registry
+            .handlers
+            .iter()
+            .filter(|handler| programs.iter().any(|program| program.taken_by(handler)))
+            .collect()
     }
 
     /// The handlers of an architecture that the kernel uses now.

@@ -50,7 +50,9 @@ impl Probed {
                 }
                 None => Failure::Otherwise("ran and said nothing".to_owned()),
             },
-            Exit::Code(code) => Failure::Otherwise(format!("exited with {code}, and should with {}", probe::PROBE_EXIT)),
+            Exit::Code(code) => {
+                Failure::Otherwise(format!("exited with {code}, and should with {}", probe::PROBE_EXIT))
+            }
             Exit::Signal(signal) => Failure::Otherwise(format!("was ended by signal {signal}")),
             Exit::TimedOut => Failure::Otherwise("did not end in time".to_owned()),
             Exit::OutOfMemory => Failure::Otherwise("took too much memory".to_owned()),

@@ -39,7 +39,9 @@ impl Registration {
     pub fn is_for(&self, row: &Architecture) -> bool {
         match &self.what {
             Registered::Handler(handler) => Programs::of(row).iter().any(|program| program.taken_by(handler)),
-            Registered::Name(name) => row.emulator.is_some_and(|emulator| name.strip_prefix("qemu-") == Some(emulator.name)),
+            Registered::Name(name) => {
+                row.emulator.is_some_and(|emulator| name.strip_prefix("qemu-") == Some(emulator.name))
+            }
         }
     }
 }

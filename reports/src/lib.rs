@@ -17,8 +17,8 @@ mod verdict;
 pub use json::{JsonError, from_json, to_json};
 pub use machine::{BinfmtMisc, Engine, Handler, HostPlatform, HostStatus, Machine};
 pub use model::{
-    Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing,
-    Tool, Verdict,
+    Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
+    Verdict,
 };
 pub use schema::{SCHEMA_ID, report_schema};
 pub use text::{TextOptions, to_text};

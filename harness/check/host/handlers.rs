@@ -40,8 +40,10 @@ fn of_platform(facts: &HostFacts, readiness: &Readiness) -> Vec<Finding> {
         ];
         findings.extend(found.into_iter().flatten());
     }
+    // What fails in containers alone has its cause there; what fails on the host too has it only in an emulator that is gone.
+    let on_host = readiness.direct.as_ref().is_ok_and(Probed::ran);
     let explains = |finding: &Finding| {
-        [rule::NO_FIX_BINARY.name, rule::DYNAMIC_EMULATOR.name].contains(&finding.rule.as_str())
+        on_host && [rule::NO_FIX_BINARY.name, rule::DYNAMIC_EMULATOR.name].contains(&finding.rule.as_str())
             || finding.rule == rule::EMULATOR_GONE.name && finding.severity != Severity::Note
     };
     let explained = findings.iter().any(explains);
@@ -56,9 +58,7 @@ fn of_platform(facts: &HostFacts, readiness: &Readiness) -> Vec<Finding> {
 
 impl Subject<'_> {
     fn draft(&self, rule: &rule::Rule, message: String, hint: String) -> Draft {
-        Draft::new(rule, message, hint)
-            .named(&self.readiness.platform())
-            .file(format!("{MOUNT}/{}", self.handler.name))
+        Draft::new(rule, message, hint).named(&self.readiness.platform()).file(format!("{MOUNT}/{}", self.handler.name))
     }
 
     fn interpreter(&self) -> Option<&Interpreter> {
@@ -180,14 +180,17 @@ fn not_persisted(subject: &Subject<'_>) -> Option<Finding> {
     if facts.system.container.is_some() || facts.registrations.iter().any(|registration| registration.is_for(row)) {
         return None;
     }
-    let hint = "as root: install the distribution's package (`apt-get install qemu-user-static`), or have a systemd unit or \
+    let hint =
+        "as root: install the distribution's package (`apt-get install qemu-user-static`), or have a systemd unit or \
                 cron's @reboot run what registered it; if something does already, all is well"
-        .to_owned();
-    let message = "nothing in binfmt.d or update-binfmts registers the handler again: it is gone at the next boot, and where \
+            .to_owned();
+    let message =
+        "nothing in binfmt.d or update-binfmts registers the handler again: it is gone at the next boot, and where \
                    systemd-binfmt is restarted"
-        .to_owned();
+            .to_owned();
     // Without the handler's file, as above.
-    let observed = "no file for the platform in binfmt.d of /etc, /run, /usr/local/lib and /usr/lib, or in /var/lib/binfmts";
+    let observed =
+        "no file for the platform in binfmt.d of /etc, /run, /usr/local/lib and /usr/lib, or in /var/lib/binfmts";
     let draft = Draft::new(&rule::NOT_PERSISTED, message, hint).named(&subject.readiness.platform());
     Some(draft.observed(observed).done())
 }

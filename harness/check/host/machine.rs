@@ -95,7 +95,9 @@ fn unknown(platform: &Platform) -> HostPlatform {
         status: HostStatus::Unknown,
         emulator: None,
         machine: None,
-        reason: Some(format!("mpcheck has no probe for {platform}: it proves Linux platforms of the architecture table")),
+        reason: Some(format!(
+            "mpcheck has no probe for {platform}: it proves Linux platforms of the architecture table"
+        )),
         ways: Vec::new(),
     }
 }
@@ -113,9 +115,8 @@ fn binfmt_misc(facts: &HostFacts) -> reports::BinfmtMisc {
 }
 
 fn reported(facts: &HostFacts, handler: &binfmt::Handler) -> reports::Handler {
-    let taken = |readiness: &&Readiness| {
-        binfmt::Programs::of(readiness.row).iter().any(|program| program.taken_by(handler))
-    };
+    let taken =
+        |readiness: &&Readiness| binfmt::Programs::of(readiness.row).iter().any(|program| program.taken_by(handler));
     let taken: Vec<&Readiness> = facts.platforms.iter().filter(taken).collect();
     let registered = |row| facts.registrations.iter().any(|registration| registration.is_for(row));
     let file = match facts.interpreters.get(&handler.interpreter) {

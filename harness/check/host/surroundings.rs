@@ -55,7 +55,9 @@ fn binfmt_unavailable(facts: &HostFacts) -> Option<Finding> {
     // Whoever is in a container does not see the host's, and has it all the same.
     let emulated = facts.platforms.iter().any(|readiness| matches!(state(facts, readiness), State::Emulated(_)));
     let (severity, hint) = match &facts.system.container {
-        Some(_) => (Severity::Note, "handlers are registered and seen on the host, outside of this container".to_owned()),
+        Some(_) => {
+            (Severity::Note, "handlers are registered and seen on the host, outside of this container".to_owned())
+        }
         None if emulated => (Severity::Note, hint),
         None => (rule::BINFMT_UNAVAILABLE.severity, hint),
     };
@@ -107,7 +109,8 @@ fn engine_architecture(facts: &HostFacts) -> Option<Finding> {
             "the engine was built for {} and this kernel is {row}: it pulls images of {} unless a platform is named",
             known.name, known.name
         );
-        let hint = "install the engine's package for the kernel's architecture (as root), or name --platform everywhere";
+        let hint =
+            "install the engine's package for the kernel's architecture (as root), or name --platform everywhere";
         Draft::new(&rule::ENGINE_ARCHITECTURE, message, hint).instead(row, known.name).done()
     })
 }

@@ -121,6 +121,12 @@ const FIRES: &[(Rule, Change)] = &[
         nothing(facts);
         facts.platforms[1].direct = Ok(Probed::Failed(Failure::Otherwise("did not end in time".to_owned())));
     }),
+    // A dynamic emulator is no reason to fail on the host.
+    (rule::EMULATION_BROKEN, |facts| {
+        interpreter(facts, Interpreter::Dynamic);
+        facts.platforms[1].direct = Ok(Probed::Failed(Failure::Otherwise("exited with 0".to_owned())));
+        facts.platforms[1].empty_root = NOT_FOUND;
+    }),
     (rule::NO_FIX_BINARY, |facts| {
         flags(facts, "OC");
         facts.platforms[1].empty_root = NOT_FOUND;

@@ -92,8 +92,7 @@ fn a_group_stands_together() {
 fn only_what_the_design_says_is_milder_than_an_error() {
     // What is wrong with a host fails nothing that nobody requires.
     let of_host = |rule: &&Rule| rule.group() == "host";
-    let milder: Vec<_> =
-        RULES.iter().filter(|rule| !of_host(rule) && rule.severity != Severity::Error).collect();
+    let milder: Vec<_> = RULES.iter().filter(|rule| !of_host(rule) && rule.severity != Severity::Error).collect();
     assert_eq!(milder, [&ORPHAN_ATTESTATION, &EMULATOR_LEFT_BEHIND, &EMULATOR_CRASHED]);
     let errors: Vec<_> = RULES.iter().filter(of_host).filter(|rule| rule.severity == Severity::Error).collect();
     assert_eq!(errors, [&NOT_READY]);

@@ -174,7 +174,8 @@ impl Sandbox {
         let root = ["skeleton", "empty"].map(String::from).to_vec();
         let who = user::User { user: 0, group: 0, home: "/".to_owned() };
         let limits = Limits::default();
-        let prepared = self.prepared(&root, &who, Some(handlers.clone()), program, c"/".to_owned(), commands, limits)?;
+        let prepared =
+            self.prepared(&root, &who, Some(handlers.clone()), program, c"/".to_owned(), commands, limits)?;
         let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
         let probed = running.run(0, PROBE_TIMEOUT, &limits).map_err(|broken| forbidden::why(&broken))?;
         machine(&probed, platform, emulator.as_ref())?;
@@ -301,7 +302,8 @@ impl Runner for Sandbox {
             directory => c_string(format!("/{}", directory.trim_start_matches('/')).as_bytes())?,
         };
         let program = platform.row().and_then(probe::probe).unwrap_or_default();
-        let prepared = self.prepared(&layers, &user, Some(ready.handlers), program, directory, commands, task.limits)?;
+        let prepared =
+            self.prepared(&layers, &user, Some(ready.handlers), program, directory, commands, task.limits)?;
         let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
         let broken = |broken| forbidden::why(&broken);
         let probed = running.run(0, PROBE_TIMEOUT, &task.limits).map_err(broken)?;

@@ -6,7 +6,8 @@ use crate::machine::{HostPlatform, HostStatus, Machine};
 use crate::model::{Check, Status};
 
 /// The ways in which a platform was tried, by their names in the report and above their columns.
-const WAYS: [(&str, &str); 3] = [("direct", "Directly"), ("container", "In a container"), ("sandbox", "In the sandbox")];
+const WAYS: [(&str, &str); 3] =
+    [("direct", "Directly"), ("container", "In a container"), ("sandbox", "In the sandbox")];
 
 /// Shows everything about a host but its findings.
 pub(super) fn show(page: &mut Page, host: &Machine) {
@@ -135,11 +136,14 @@ fn show_facts(page: &mut Page, host: &Machine) {
     );
     let handlers = host.binfmt_misc.handlers.len();
     let facts = [
-        ("binfmt_misc: ", match handlers {
-            0 => host.binfmt_misc.state.clone(),
-            1 => format!("{}, 1 handler", host.binfmt_misc.state),
-            some => format!("{}, {some} handlers", host.binfmt_misc.state),
-        }),
+        (
+            "binfmt_misc: ",
+            match handlers {
+                0 => host.binfmt_misc.state.clone(),
+                1 => format!("{}, 1 handler", host.binfmt_misc.state),
+                some => format!("{}, {some} handlers", host.binfmt_misc.state),
+            },
+        ),
         ("pages: ", format!("{} KiB", host.page_size / 1024)),
         ("sandbox: ", host.no_sandbox.clone().unwrap_or_else(|| "can be had".to_owned())),
         ("engine: ", engine),

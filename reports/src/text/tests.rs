@@ -475,7 +475,7 @@ this host (Linux 6.12.9-amd64, x86_64)
   sandbox: can be had
   engine: 28.2.2 for linux/amd64 at unix:///run/docker.sock, API 1.50, containerd image store
 
-passed: 0 errors, 0 warnings, 0 notes; 2 of 3 platforms run here; 1.23 s
+passed: 0 errors, 0 warnings, 0 notes; 2 of 3 platforms run here; 1.2 s
 ";
     assert_eq!(to_text(&report, &TextOptions { width: 0, ..PLAIN }), wanted);
     // A narrow page leaves out the ways, and then the table.
