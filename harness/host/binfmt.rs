@@ -149,7 +149,7 @@ impl Takes {
 
 fn bytes(digits: &str) -> Option<Vec<u8>> {
     let digits = digits.trim().as_bytes();
-    if digits.len() % 2 != 0 || digits.len() > 2 * LOOKED_AT {
+    if !digits.len().is_multiple_of(2) || digits.len() > 2 * LOOKED_AT {
         return None;
     }
     let nibble = |digit: &u8| char::from(*digit).to_digit(16);
