@@ -3,12 +3,20 @@
 use crate::host::binfmt::{Handler, MOUNT};
 use crate::platform::Architecture;
 
+/// The architectures that the image tonistiigi/binfmt has emulators for (`configs` in its `cmd/binfmt/config.go`).
+const OF_IMAGE: [&str; 10] =
+    ["386", "amd64", "arm", "arm64", "loong64", "mips64", "mips64le", "ppc64le", "riscv64", "s390x"];
+
 /// Registers a static emulator for an architecture.
 pub(super) fn install(row: &Architecture) -> String {
+    let package = "as root, for good: `apt-get install qemu-user-static` on Debian and Ubuntu, `dnf install \
+                   qemu-user-static` on Fedora";
+    if !OF_IMAGE.contains(&row.name) {
+        return package.to_owned();
+    }
     format!(
         "as root, or a user of Docker: `docker run --privileged --rm tonistiigi/binfmt --install {}`, until the next boot; \
-         or as root, for good: `apt-get install qemu-user-static` on Debian and Ubuntu, `dnf install qemu-user-static` on \
-         Fedora",
+         or {package}",
         row.name
     )
 }
@@ -32,4 +40,17 @@ pub(super) fn enable(handler: &Handler) -> String {
 fn file(handler: &Handler) -> String {
     let path = format!("{MOUNT}/{}", handler.name);
     shlex::try_quote(&path).map_or_else(|_| format!("{MOUNT}/NAME"), std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_named_for_what_it_has() {
+        let hint = |name: &str| install(Architecture::by_name(name).unwrap());
+        assert!(hint("arm64").contains("tonistiigi/binfmt --install arm64`"));
+        assert!(hint("mips").starts_with("as root, for good: `apt-get"), "{}", hint("mips"));
+        assert!(OF_IMAGE.iter().all(|name| Architecture::by_name(name).is_some()));
+    }
 }

@@ -6,8 +6,7 @@ use crate::machine::{HostPlatform, HostStatus, Machine};
 use crate::model::{Check, Status};
 
 /// The ways in which a platform was tried, by their names in the report and above their columns.
-const WAYS: [(&str, &str); 3] =
-    [("direct", "Directly"), ("container", "In a container"), ("sandbox", "In the sandbox")];
+const WAYS: [(&str, &str); 3] = [("direct", "Direct"), ("container", "Container"), ("sandbox", "Sandbox")];
 
 /// Shows everything about a host but its findings.
 pub(super) fn show(page: &mut Page, host: &Machine) {
