@@ -5,6 +5,7 @@
 pub mod binary;
 pub mod check;
 pub mod cli;
+pub mod host;
 pub mod image;
 pub mod platform;
 pub mod probe;

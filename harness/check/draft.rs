@@ -3,6 +3,7 @@
 use super::rule::Rule;
 use crate::image::PlatformFacts;
 use crate::image::descriptor::Descriptor;
+use crate::platform::Platform;
 use mpcheck_reports::{Finding, LayerRef, Severity};
 
 /// A finding that is being put together.
@@ -38,6 +39,18 @@ impl Draft {
     /// The platform.
     pub(super) fn on(mut self, platform: &PlatformFacts) -> Self {
         self.0.platform = Some(platform.platform.to_string());
+        self
+    }
+
+    /// The platform, where there is no image's.
+    pub(super) fn named(mut self, platform: &Platform) -> Self {
+        self.0.platform = Some(platform.to_string());
+        self
+    }
+
+    /// The file of the host.
+    pub(super) fn file(mut self, path: impl Into<String>) -> Self {
+        self.0.path = Some(path.into());
         self
     }
 

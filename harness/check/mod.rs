@@ -1,12 +1,13 @@
 //! The checks: functions from facts to findings.
 //!
 //! [`image`] is the way in: it takes what was read of an image and what is
-//! required of it, and gives the image's part of the report. One file per group
+//! required of it, and gives the image's part of the report; [`host::host`] does the same for a host. One file per group
 //! of rules; a finding is data, and text is made of it elsewhere.
 
 pub mod binary;
 mod blob;
 mod draft;
+pub mod host;
 mod identical;
 mod listing;
 mod manifest;

@@ -106,7 +106,48 @@ rules! {
     EMULATOR_CRASHED = "run/emulator-crashed", Warning,
         "the emulator itself died";
 
-    // The groups `host` and `build` go here.
+    NOT_READY = "host/not-ready", Error,
+        "a required platform does not run on this host";
+    EMULATION_BROKEN = "host/emulation-broken", Warning,
+        "a platform has a handler or an emulator, and its programs do not run";
+    NO_FIX_BINARY = "host/no-fix-binary", Warning,
+        "a handler works on the host and not in containers (no flag F)";
+    DYNAMIC_EMULATOR = "host/dynamic-emulator", Warning,
+        "an emulator needs a loader that containers do not have";
+    EMULATOR_GONE = "host/emulator-gone", Warning,
+        "the emulator of a handler is not where it was";
+    HANDLER_DISABLED = "host/handler-disabled", Warning,
+        "a handler, or all of them, are switched off";
+    BINFMT_UNAVAILABLE = "host/binfmt-unavailable", Warning,
+        "binfmt_misc is not mounted, not in the kernel, or may not be read";
+    WRONG_MASK = "host/wrong-mask", Warning,
+        "a handler takes too few programs, or those of another architecture";
+    NATIVE_HANDLER = "host/native-handler", Warning,
+        "a handler takes the programs of the host's own processor";
+    DUPLICATE_HANDLERS = "host/duplicate-handlers", Warning,
+        "two different handlers take the programs of one platform";
+    NOT_PERSISTED = "host/not-persisted", Warning,
+        "a handler is gone at the next boot";
+    NOT_REGISTERED = "host/not-registered", Warning,
+        "a handler should have been registered at boot, and is not there";
+    EMULATOR_VERSION = "host/emulator-version", Warning,
+        "an emulator has a version that is known to crash";
+    NO_CREDENTIALS = "host/no-credentials", Note,
+        "a handler takes set-user-ID away from programs (no flag C)";
+    ARGV0_LOST = "host/argv0-lost", Note,
+        "emulated programs do not see the name that they were started under";
+    NO_SANDBOX = "host/no-sandbox", Note,
+        "the sandbox of mpcheck cannot be had";
+    PAGE_SIZE = "host/page-size", Note,
+        "the kernel has larger pages than programs of some platforms expect";
+    CLASSIC_STORE = "host/classic-store", Note,
+        "the engine keeps one platform of an image";
+    ENGINE_ARCHITECTURE = "host/engine-architecture", Warning,
+        "the engine on this host was built for another architecture";
+    DEFAULT_PLATFORM = "host/default-platform", Note,
+        "the environment names a platform that docker pulls, builds and runs";
+
+    // The group `build` goes here.
 }
 
 impl Rule {

@@ -68,6 +68,9 @@ pub(super) enum Command {
     /// Check images (the default, when an image is named without a command)
     #[command(arg_required_else_help = true, after_help = AFTER_HELP, after_long_help = after_long_help())]
     Check(Box<CheckArguments>),
+    /// Say which platforms this host runs, what is wrong with it, and how to mend it
+    #[command(after_help = AFTER_HOST)]
+    Host(Box<HostArguments>),
     /// Say what a rule means, why it matters and how to fix it
     Explain {
         /// Its name as findings show it (binary/foreign-architecture), the half after the slash, or a group (binary)
@@ -85,6 +88,41 @@ pub(super) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+const AFTER_HOST: &str = "\
+Each platform is proved by running a tiny program for it: as any program of the host, in an empty root as a container has \
+it, and in mpcheck's sandbox. Nothing is changed on the host. A platform is its architecture here: the instructions of a \
+variant are not tried.
+
+Exit codes: 0 all that is required runs; 1 something that is required does not; 2 wrong usage; 3 a required platform \
+could not be tried; 4 nothing could be tried.";
+
+#[derive(Debug, Args)]
+pub(super) struct HostArguments {
+    /// Platforms that must run here; without it none is required
+    #[arg(long, value_name = "PLATFORM,..")]
+    pub(super) require: Vec<String>,
+
+    /// The lowest severity that fails the run: error or warning
+    #[arg(long, value_name = "SEVERITY", default_value = "error", value_parser = |text: &str| text.parse::<FailOn>())]
+    pub(super) fail_on: FailOn,
+
+    /// The format of the result on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+
+    /// Also write the result to a file, as text or json; may be repeated
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report_file)]
+    pub(super) report: Vec<(Format, PathBuf)>,
+
+    /// Show all handlers, whole versions, and why the sandbox does not run a platform
+    #[arg(long, short)]
+    pub(super) verbose: bool,
+
+    /// The Docker engine's address (unix:///PATH, tcp://HOST:PORT), instead of DOCKER_HOST and DOCKER_CONTEXT
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) host: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -95,16 +95,7 @@ impl Plan {
             check_ca_file(file).map_err(|error| usage(format!("--ca-cert: {error}"), error.hint()))?;
         }
         let (selection, from_environment) = selection(&arguments.platform, default_platform)?;
-        let required = if arguments.require.is_empty() {
-            Vec::new()
-        } else {
-            let required = platforms("--require", arguments.require.iter().map(String::as_str))?;
-            if required.is_all() {
-                return Err(Failure::usage("--require: `all` names no platform")
-                    .hint("name the platforms that the image must have"));
-            }
-            required.platforms().to_vec()
-        };
+        let required = required(&arguments.require, "name the platforms that the image must have")?;
         let locate = |name: &String| located(name).map(|location| (name.clone(), location));
         let images = arguments.images.iter().map(locate).collect::<Result<_, _>>()?;
         let baseline = arguments.baseline.as_ref().map(locate).transpose()?;
@@ -205,6 +196,18 @@ fn platforms<'a>(named_by: &str, values: impl IntoIterator<Item = &'a str>) -> R
             Some("platforms are written os/architecture[/variant]: linux/arm64, linux/arm/v7"),
         )
     })
+}
+
+/// The platforms that `--require` names; `hint` says what to name in place of `all`.
+pub(super) fn required(values: &[String], hint: &str) -> Result<Vec<Platform>, Failure> {
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let required = platforms("--require", values.iter().map(String::as_str))?;
+    if required.is_all() {
+        return Err(Failure::usage("--require: `all` names no platform").hint(hint));
+    }
+    Ok(required.platforms().to_vec())
 }
 
 /// The platforms to check, and whether the environment named them. A variable that is empty counts as unset.
@@ -315,7 +318,7 @@ fn timing(what: &str, took: Duration, bytes: Option<u64>, how: Option<&str>) -> 
     Timing { what: what.to_owned(), duration_ms: milliseconds(took), bytes, how: how.map(str::to_owned) }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

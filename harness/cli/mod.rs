@@ -5,6 +5,7 @@ mod check;
 mod console;
 mod failure;
 mod first_word;
+mod host;
 mod next_step;
 mod output;
 mod progress;
@@ -42,6 +43,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
             None => check::run(&command_line.check, color),
         },
         Some(Command::Check(check)) => check::run(&check, color),
+        Some(Command::Host(host)) => host::run(&host, color),
         Some(Command::Explain { rule }) => explain(&rule),
         Some(Command::Rules) => console::print(&crate::check::rule::list()),
         Some(Command::Schema { what: arguments::Schema::Report }) => console::print(&mpcheck_reports::report_schema()),

@@ -196,7 +196,7 @@ fn docker(sources: &SourceOptions) -> Docker {
 }
 
 /// The sandbox, with its store in the cache or in a directory that goes when this program does.
-fn sandbox(
+pub(super) fn sandbox(
     cache: Option<PathBuf>,
     prefer_fetched: bool,
     temporary: &mut Option<Temporary>,

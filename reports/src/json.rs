@@ -52,6 +52,7 @@ mod tests {
     #[case(sample::passed())]
     #[case(sample::failed())]
     #[case(sample::unreachable())]
+    #[case(Report { host: Some(sample::host()), ..sample::passed() })]
     fn what_is_written_is_read_back(#[case] report: Report) {
         let text = to_json(&report);
         assert!(text.ends_with("}\n"));

@@ -5,6 +5,7 @@
 //! what a format needs to know of these comes in as an argument.
 
 mod json;
+mod machine;
 mod model;
 mod order;
 #[cfg(test)]
@@ -14,9 +15,10 @@ mod text;
 mod verdict;
 
 pub use json::{JsonError, from_json, to_json};
+pub use machine::{BinfmtMisc, Engine, Handler, HostPlatform, HostStatus, Machine};
 pub use model::{
-    Check, Finding, Image, LayerRef, Machine, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing,
-    Tool, Verdict,
+    Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
+    Verdict,
 };
 pub use schema::{SCHEMA_ID, report_schema};
 pub use text::{TextOptions, to_text};

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Machine;
+
 /// The name and version of the JSON form. A change that a reader could notice bumps it.
 pub const SCHEMA: &str = "mpcheck.report/v1";
 
@@ -169,11 +171,12 @@ pub struct Finding {
     pub rule: String,
     /// How bad it is.
     pub severity: Severity,
-    /// The image as the user named it.
+    /// The image as the user named it; empty where the host is meant.
     pub image: String,
-    /// The canonical platform; `null` where the whole image is meant.
+    /// The canonical platform; `null` where the whole image, or the host, is meant.
     pub platform: Option<String>,
-    /// The path in the root filesystem, absolute, with bytes that are not UTF-8 as `\xNN`.
+    /// The path in the root filesystem, absolute, with bytes that are not UTF-8 as `\xNN`; in a finding about the host,
+    /// the path there.
     pub path: Option<String>,
     /// The layer that is broken, or that brought the file.
     pub layer: Option<LayerRef>,
@@ -192,10 +195,6 @@ pub struct Finding {
     /// The next step.
     pub hint: String,
 }
-
-/// What was learnt about the host. Its fields come with `mpcheck host`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Machine {}
 
 /// Where some of the time went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -27,6 +27,9 @@ impl Report {
                 platform.checks.sort_by(|left: &Check, right: &Check| group_order(&left.name, &right.name));
             }
         }
+        if let Some(host) = &mut self.host {
+            host.platforms.sort_by(|left, right| left.platform.cmp(&right.platform));
+        }
         let mut places: HashMap<String, usize> = HashMap::new();
         for (place, image) in self.images.iter().enumerate() {
             places.entry(image.reference.clone()).or_insert(place);

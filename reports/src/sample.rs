@@ -1,5 +1,6 @@
 //! Reports that the tests of the formats share.
 
+use crate::machine::{BinfmtMisc, Engine, Handler, HostPlatform, HostStatus, Machine};
 use crate::model::{
     Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
     Verdict,
@@ -131,4 +132,77 @@ pub(crate) fn unreachable() -> Report {
         ..image("registry.example/app:1")
     }];
     report
+}
+
+/// A host with a native platform, an emulated and a broken one.
+pub(crate) fn host() -> Machine {
+    let way = |name: &str, status, reason: Option<&str>| Check {
+        name: name.to_owned(),
+        status,
+        reason: reason.map(str::to_owned),
+    };
+    let ran = || ["direct", "container", "sandbox"].map(|name| way(name, Status::Passed, None)).into();
+    let why = "it runs on the host, but in a container the probe could not be started";
+    let platforms = vec![
+        HostPlatform {
+            platform: "linux/amd64".to_owned(),
+            required: false,
+            status: HostStatus::Native,
+            emulator: None,
+            machine: Some("x86_64".to_owned()),
+            reason: None,
+            ways: ran(),
+        },
+        HostPlatform {
+            platform: "linux/arm64".to_owned(),
+            required: true,
+            status: HostStatus::Emulated,
+            emulator: Some("qemu-aarch64 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)".to_owned()),
+            machine: Some("aarch64".to_owned()),
+            reason: None,
+            ways: ran(),
+        },
+        HostPlatform {
+            platform: "linux/s390x".to_owned(),
+            required: false,
+            status: HostStatus::Broken,
+            emulator: None,
+            machine: Some("s390x".to_owned()),
+            reason: Some(why.to_owned()),
+            ways: vec![
+                way("direct", Status::Passed, None),
+                way("container", Status::Failed, Some(why)),
+                way("sandbox", Status::Skipped, Some("there is no emulator qemu-s390x on this host")),
+            ],
+        },
+    ];
+    Machine {
+        kernel: "6.12.9-amd64".to_owned(),
+        machine: "x86_64".to_owned(),
+        page_size: 4096,
+        container: None,
+        binfmt_misc: BinfmtMisc {
+            state: "enabled".to_owned(),
+            handlers: vec![Handler {
+                name: "qemu-aarch64".to_owned(),
+                enabled: true,
+                interpreter: "/usr/bin/qemu-aarch64-static".to_owned(),
+                interpreter_file: "static".to_owned(),
+                flags: "OCF".to_owned(),
+                platforms: vec!["linux/arm64".to_owned()],
+                persistent: true,
+            }],
+        },
+        no_sandbox: None,
+        engine: Some(Engine {
+            address: "unix:///run/docker.sock".to_owned(),
+            version: "28.2.2".to_owned(),
+            api: "1.50".to_owned(),
+            store: "containerd".to_owned(),
+            platform: "linux/amd64".to_owned(),
+        }),
+        no_engine: None,
+        default_platform: None,
+        platforms,
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::machine::HostPlatform;
 use crate::model::{Report, Severity, Status, Verdict};
 
 /// From which severity on a finding fails the run. A note never does.
@@ -123,12 +124,15 @@ pub fn exit_code(report: &Report, fail_on: FailOn) -> u8 {
 }
 
 fn checks(report: &Report) -> impl Iterator<Item = Status> + '_ {
-    report.images.iter().flat_map(|image| &image.platforms).flat_map(|platform| &platform.checks).map(|c| c.status)
+    let images = report.images.iter().flat_map(|image| &image.platforms).flat_map(|platform| &platform.checks);
+    let host = report.host.iter().flat_map(|host| &host.platforms);
+    images.map(|check| check.status).chain(host.map(HostPlatform::outcome))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::HostStatus;
     use crate::model::{Check, Finding};
     use crate::sample;
     use rstest::rstest;
@@ -189,6 +193,30 @@ mod tests {
         #[case] wanted: Outcome,
     ) {
         assert_eq!(Outcome::of(&report(findings, checks, image_error), fail_on), wanted);
+    }
+
+    #[rstest]
+    #[case(HostStatus::Native, false, Outcome::Passed)]
+    #[case(HostStatus::Emulated, true, Outcome::Passed)]
+    #[case(HostStatus::Broken, false, Outcome::NothingChecked)]
+    #[case(HostStatus::None, false, Outcome::NothingChecked)]
+    #[case(HostStatus::Unknown, false, Outcome::NothingChecked)]
+    #[case(HostStatus::Broken, true, Outcome::Failed)]
+    #[case(HostStatus::None, true, Outcome::Failed)]
+    #[case(HostStatus::Unknown, true, Outcome::Undecided)]
+    fn a_host_fails_by_what_is_required_alone(
+        #[case] status: HostStatus,
+        #[case] required: bool,
+        #[case] wanted: Outcome,
+    ) {
+        let mut report = sample::passed();
+        report.images.clear();
+        let mut host = sample::host();
+        host.platforms.truncate(1);
+        host.platforms[0].status = status;
+        host.platforms[0].required = required;
+        report.host = Some(host);
+        assert_eq!(Outcome::of(&report, FailOn::Error), wanted);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | `arguments` | the forms of the command line, what they select and require, exit codes |
 //! | `output` | text, JSON, files, colour, and that nothing else is written |
 //! | `commands` | explain, rules, schema, completions |
+//! | `host` | `mpcheck host` on the machine that runs the tests, whatever that is |
 //! | `cache` | what is read again, and what is not |
 //! | `bad_input` | files and names that are no image |
 //! | `registry` | registries that misbehave |
@@ -15,6 +16,7 @@ mod arguments;
 mod bad_input;
 mod cache;
 mod commands;
+mod host;
 mod large;
 mod output;
 mod registry;
@@ -87,8 +89,8 @@ impl Machine {
     /// The program with these arguments. It runs nothing of the image unless they say so: what a host can run is none of
     /// these tests' business.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        const NO_CHECK: [&str; 9] =
-            ["explain", "rules", "schema", "completions", "help", "-h", "--help", "-V", "--version"];
+        const NO_CHECK: [&str; 10] =
+            ["host", "explain", "rules", "schema", "completions", "help", "-h", "--help", "-V", "--version"];
         let place = |name: &str| self.root.path().join(name);
         let mut command = Command::new(env!("CARGO_BIN_EXE_mpcheck"));
         command.args(arguments);

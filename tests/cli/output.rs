@@ -11,7 +11,7 @@ fn schema() -> Value {
 }
 
 #[track_caller]
-fn assert_valid(report: &Value) {
+pub(super) fn assert_valid(report: &Value) {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let errors: Vec<String> = validator.iter_errors(report).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{report:#}");

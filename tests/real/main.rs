@@ -12,6 +12,7 @@ mod buildkit;
 mod check;
 mod container;
 mod engine;
+mod host;
 mod images;
 mod parts;
 mod probe;

@@ -65,7 +65,8 @@ fn every_rule_fires_and_stays_silent() {
         start::registered(),
     ];
     let rows = modules.concat();
-    for rule in RULES {
+    // A host is no image: the rows of its rules are in harness/check/host/tests.rs, with a test like this one.
+    for rule in RULES.iter().filter(|rule| rule.group() != "host") {
         for fires in [true, false] {
             let what = if fires { "breaks it" } else { "leaves it whole" };
             assert!(rows.contains(&(rule.name, fires)), "{} has no row that {what}", rule.name);

@@ -18,18 +18,37 @@ use std::ffi::CStr;
 
 /// Gives the user namespace its own binfmt_misc, and registers the handlers there.
 ///
-/// The result keeps the file system, and with it the handlers, for as long as it is open.
-pub(super) fn register(prepared: &Prepared) -> Result<OwnedFd, Failed> {
+/// The result keeps the file system, and with it the handlers, for as long as it is open. Without a binfmt_misc of its
+/// own, a namespace has the one of the nearest namespace above it (`load_binfmt_misc` in the kernel's `fs/binfmt_misc.c`).
+pub(super) fn register(prepared: &Prepared) -> Result<Option<OwnedFd>, Failed> {
+    let Some(handlers) = &prepared.handlers else { return Ok(None) };
     let context = fsopen(c"binfmt_misc", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::BinfmtMisc)?;
     fsconfig_create(&context).at(Step::BinfmtMisc)?;
     let directory = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).at(Step::BinfmtMisc)?;
-    for line in &prepared.handlers {
+    for line in handlers {
         let register =
             fs::openat(&directory, c"register", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).at(Step::Handler)?;
         // One write is one handler.
-        rustix::io::write(&register, line).at(Step::Handler)?;
+        retry_while_busy(|| rustix::io::write(&register, line)).at(Step::Handler)?;
     }
-    Ok(directory)
+    Ok(Some(directory))
+}
+
+/// Tries again while a program is still open for writing (`ETXTBSY`): a process that mpcheck cloned for another
+/// platform, just when the emulator's copy was written, has that descriptor until it closes what it does not need.
+fn retry_while_busy<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    /// Together a second.
+    const TRIES: usize = 200;
+    let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+    for _ in 1..TRIES {
+        match call() {
+            Err(Errno::TXTBSY) => {
+                let _ = rustix::event::poll(&mut [], Some(&pause));
+            }
+            other => return other,
+        }
+    }
+    call()
 }
 
 /// Makes the layers the root, with the host's root still mounted over it, and mounts `/proc` and `/dev`.

@@ -16,6 +16,7 @@
 //! | `prepared.rs`, `namespace.rs`, `furnish.rs`, `spawn.rs` | what is prepared; what happens in the namespaces, and what is mounted there; the half that stays outside |
 //! | `command.rs`, `user.rs` | a command's paths, arguments and environment; the image's user |
 //! | `emulator.rs`, `handler.rs` | qemu, and how the kernel is told of it |
+//! | `inherited.rs` | an empty root under the host's handlers, as a container has them |
 //! | `memory.rs` | how much memory everything in it takes |
 //! | `forbidden.rs` | why a host allows no sandbox |
 
@@ -24,6 +25,7 @@ mod emulator;
 mod forbidden;
 mod furnish;
 mod handler;
+mod inherited;
 mod memory;
 mod namespace;
 mod prepared;
@@ -181,7 +183,8 @@ impl Sandbox {
         let root = ["skeleton", "empty"].map(String::from).to_vec();
         let who = user::User { user: 0, group: 0, home: "/".to_owned() };
         let limits = Limits::default();
-        let prepared = self.prepared(&root, &who, handlers.clone(), program, c"/".to_owned(), commands, limits)?;
+        let prepared =
+            self.prepared(&root, &who, Some(handlers.clone()), program, c"/".to_owned(), commands, limits)?;
         let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
         let probed = running.run(0, PROBE_TIMEOUT, &limits).map_err(|broken| forbidden::why(&broken))?;
         machine(&probed, platform, emulator.as_ref())?;
@@ -229,7 +232,7 @@ impl Sandbox {
         &self,
         layers: &[String],
         user: &user::User,
-        handlers: Vec<Vec<u8>>,
+        handlers: Option<Vec<Vec<u8>>>,
         probe: Vec<u8>,
         directory: CString,
         commands: Vec<PreparedCommand>,
@@ -316,7 +319,8 @@ impl Runner for Sandbox {
             directory => c_string(format!("/{}", directory.trim_start_matches('/')).as_bytes())?,
         };
         let program = platform.row().and_then(probe::probe).unwrap_or_default();
-        let prepared = self.prepared(&layers, &user, ready.handlers, program, directory, commands, task.limits)?;
+        let prepared =
+            self.prepared(&layers, &user, Some(ready.handlers), program, directory, commands, task.limits)?;
         let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
         let broken = |broken| forbidden::why(&broken);
         let probed = running.run(0, PROBE_TIMEOUT, &task.limits).map_err(broken)?;

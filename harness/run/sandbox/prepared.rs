@@ -13,8 +13,8 @@ pub(super) struct Prepared {
     pub(super) store: CString,
     /// The lower directories, the topmost first.
     pub(super) layers: Vec<CString>,
-    /// Lines for binfmt_misc.
-    pub(super) handlers: Vec<Vec<u8>>,
+    /// Lines for a binfmt_misc of its own; `None` leaves it the host's handlers.
+    pub(super) handlers: Option<Vec<Vec<u8>>>,
     /// Files in `/dev/mpcheck`.
     pub(super) files: Vec<PreparedFile>,
     /// The size of `/tmp` in bytes.

@@ -84,7 +84,8 @@ fn show_place(page: &mut Page, lead: &Occurrence<'_>, others: &[Occurrence<'_>],
         place.push(page.clean(path));
     }
     if place.is_empty() {
-        place.push(page.clean(&lead.finding.image));
+        let whole = if lead.finding.image.is_empty() { "this host" } else { &lead.finding.image };
+        place.push(page.clean(whole));
     }
     let arrow = page.paint(Ink::Frame, "-->");
     page.line(&format!("  {arrow} {}", place.join(" ")));

@@ -8,6 +8,7 @@
 mod escape;
 mod finding;
 mod fold;
+mod host;
 mod image;
 mod page;
 mod ran;
@@ -41,6 +42,10 @@ pub struct TextOptions {
 pub fn to_text(report: &Report, options: &TextOptions) -> String {
     let mut page = Page::new(*options);
     let mut shown = HashSet::new();
+    if let Some(machine) = &report.host {
+        host::show(&mut page, machine);
+        page.blank();
+    }
     for image in &report.images {
         image::show(&mut page, image);
         page.blank();

@@ -19,11 +19,16 @@ pub(super) fn show(page: &mut Page, report: &Report) {
         counted(report.count(Severity::Note) as u64, "note", "notes"),
     ];
     let mut seen = Vec::new();
-    if report.images.len() != 1 {
+    if let Some(host) = &report.host {
+        seen.push(format!("{} of {} platforms run here", host.ready(), host.platforms.len()));
+    }
+    if report.images.len() > 1 || report.host.is_none() && report.images.is_empty() {
         seen.push(counted(report.images.len() as u64, "image", "images"));
     }
-    seen.push(counted(report.platforms() as u64, "platform", "platforms"));
-    seen.push(counted(report.binaries(), "binary", "binaries"));
+    if report.host.is_none() || !report.images.is_empty() {
+        seen.push(counted(report.platforms() as u64, "platform", "platforms"));
+        seen.push(counted(report.binaries(), "binary", "binaries"));
+    }
     let word = page.paint(ink, word);
     // One line however narrow the page: it is what scripts and people look for.
     page.line(&format!("{word}: {}; {}; {}", found.join(", "), seen.join(", "), duration(report.duration_ms)));
@@ -50,7 +55,11 @@ fn verdict(report: &Report) -> (Ink, &'static str) {
 
 fn nothing_was_tried(report: &Report) -> bool {
     let mut checks = report.images.iter().flat_map(|image| &image.platforms).flat_map(|platform| &platform.checks);
-    report.images.iter().all(|image| image.error.is_none()) && checks.all(|check| check.status == Status::Skipped)
+    let mut host = report.host.iter().flat_map(|host| &host.platforms);
+    let tried = host.any(|platform| platform.outcome() != Status::Skipped);
+    !tried
+        && report.images.iter().all(|image| image.error.is_none())
+        && checks.all(|check| check.status == Status::Skipped)
 }
 
 /// A group of checks, and on how many platforms it came to an end.

@@ -455,3 +455,49 @@ fn a_megabyte_in_one_label_is_cut() {
     report.findings[0].message = "é".repeat(1 << 20);
     assert!(to_text(&report, &VERBOSE).len() < 64 << 10);
 }
+
+#[test]
+fn a_host_is_a_table_its_reasons_and_its_facts() {
+    let mut report = sample::passed();
+    report.images.clear();
+    report.host = Some(sample::host());
+    let wanted = "\
+this host (Linux 6.12.9-amd64, x86_64)
+
+  Platform                Runs                 Direct  Container  Sandbox
+  linux/amd64             natively             ✓ ran   ✓ ran      ✓ ran
+  linux/arm64 (required)  qemu-aarch64 7.2.22  ✓ ran   ✓ ran      ✓ ran
+  linux/s390x             BROKEN               ✓ ran   ✗ failed   -
+
+  linux/s390x is broken: it runs on the host, but in a container the probe could not be started
+  binfmt_misc: enabled, 1 handler
+  pages: 4 KiB
+  sandbox: can be had
+  engine: 28.2.2 for linux/amd64 at unix:///run/docker.sock, API 1.50, containerd image store
+
+passed: 0 errors, 0 warnings, 0 notes; 2 of 3 platforms run here; 1.2 s
+";
+    assert_eq!(to_text(&report, &TextOptions { width: 0, ..PLAIN }), wanted);
+    // A narrow page leaves out the ways, and then the table.
+    assert!(plain(&report).contains("  Direct  Container  Sandbox\n"));
+    let narrow = to_text(&report, &TextOptions { width: 60, ..PLAIN });
+    assert!(narrow.contains("\n  linux/s390x             BROKEN\n") && !narrow.contains("Container"), "{narrow}");
+    let list = to_text(&report, &TextOptions { width: 40, ..PLAIN });
+    assert!(list.contains("\n  linux/amd64: natively\n"), "{list}");
+}
+
+#[test]
+fn a_finding_about_the_host_says_so() {
+    let mut report = sample::passed();
+    report.images.clear();
+    report.host = Some(sample::host());
+    report.findings = vec![Finding {
+        image: String::new(),
+        platform: None,
+        path: None,
+        layer: None,
+        instruction: None,
+        ..sample::finding()
+    }];
+    assert!(plain(&report).contains("\n  --> this host\n"));
+}

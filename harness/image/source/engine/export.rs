@@ -27,7 +27,9 @@ const BRIEF: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Engine {
     pub(crate) endpoint: Endpoint,
-    version: String,
+    pub(crate) version: String,
+    /// The newest version of its API; empty where it does not say.
+    pub(crate) api: String,
     pub(crate) store: Store,
     /// The operating system of its containers, as `GOOS`; empty where it does not say.
     pub(crate) os: String,
@@ -138,6 +140,7 @@ async fn describe(docker: &Docker, endpoint: Endpoint) -> Result<Engine, Error> 
     Ok(Engine {
         endpoint,
         version: shown(&version.version.unwrap_or_else(|| "of unknown version".to_owned())),
+        api: shown(&version.api_version.unwrap_or_default()),
         store,
         os: version.os.unwrap_or_default(),
         architecture: version.arch.unwrap_or_default(),
@@ -253,6 +256,7 @@ mod tests {
     fn engine() -> Engine {
         Engine {
             endpoint: Endpoint::Unix("/run/docker.sock".into()),
+            api: "1.52".to_owned(),
             version: "26.1.5".into(),
             store: Store::Classic,
             os: "linux".into(),

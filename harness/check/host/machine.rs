@@ -1,0 +1,152 @@
+//! The host's part of the report.
+
+use super::{readiness, state};
+use crate::host::HostFacts;
+use crate::host::binfmt::{self, RegistryState};
+use crate::host::engine::EngineFacts;
+use crate::host::interpreter::Interpreter;
+use crate::host::readiness::{Probed, Readiness, State};
+use crate::image::source::Store;
+use crate::platform::Platform;
+use mpcheck_reports as reports;
+use mpcheck_reports::{Check, HostPlatform, HostStatus, Machine, Status};
+
+/// What was learnt, with a row for each architecture and for each platform that is required.
+pub(super) fn machine(facts: &HostFacts, required: &[Platform]) -> Machine {
+    let mut platforms: Vec<HostPlatform> =
+        facts.platforms.iter().map(|readiness| row(facts, readiness, &readiness.platform(), required)).collect();
+    for platform in required {
+        if facts.platforms.iter().any(|readiness| readiness.platform().same_as(platform)) {
+            continue;
+        }
+        platforms.push(match readiness(facts, platform) {
+            Some(readiness) => row(facts, readiness, platform, required),
+            None => unknown(platform),
+        });
+    }
+    platforms.sort_by(|left, right| left.platform.cmp(&right.platform));
+    platforms.dedup_by(|left, right| left.platform == right.platform);
+    Machine {
+        kernel: facts.system.kernel.clone(),
+        machine: facts.system.machine.clone(),
+        page_size: facts.system.page_size,
+        container: facts.system.container.clone(),
+        binfmt_misc: binfmt_misc(facts),
+        no_sandbox: facts.namespaces.as_ref().err().map(|why| why.why.clone()),
+        engine: facts.engine.as_ref().ok().map(engine),
+        no_engine: facts.engine.as_ref().err().map(|why| why.why.clone()),
+        default_platform: facts.default_platform.clone(),
+        platforms,
+    }
+}
+
+fn row(facts: &HostFacts, readiness: &Readiness, platform: &Platform, required: &[Platform]) -> HostPlatform {
+    let (status, emulator, reason) = match state(facts, readiness) {
+        State::Native => (HostStatus::Native, None, None),
+        State::Emulated(emulator) => (HostStatus::Emulated, Some(emulator), None),
+        State::Broken(why) => (HostStatus::Broken, readiness.version.clone(), Some(why)),
+        State::Nothing => (HostStatus::None, None, Some("nothing runs its programs: exec format error".to_owned())),
+        State::Unknown(why) => (HostStatus::Unknown, None, Some(why)),
+    };
+    let machine = match &readiness.direct {
+        Ok(Probed::Ran { machine, .. }) => Some(machine.clone()),
+        _ => None,
+    };
+    HostPlatform {
+        platform: platform.to_string(),
+        required: required.iter().any(|wanted| wanted.same_as(platform)),
+        status,
+        emulator,
+        machine,
+        reason,
+        ways: vec![
+            way("direct", &readiness.direct, status),
+            way("container", &readiness.empty_root, status),
+            sandbox_way(readiness),
+        ],
+    }
+}
+
+/// A way that nothing is there for was not tried in vain: it is skipped.
+fn way(name: &str, probed: &Result<Probed, crate::run::NotReady>, status: HostStatus) -> Check {
+    let (status, reason) = match probed {
+        Ok(Probed::Ran { .. }) => (Status::Passed, None),
+        Ok(Probed::Failed(failure)) => {
+            let none = if status == HostStatus::None { Status::Skipped } else { Status::Failed };
+            (none, Some(format!("the probe {failure}")))
+        }
+        Err(why) => (Status::Skipped, Some(why.why.clone())),
+    };
+    Check { name: name.to_owned(), status, reason }
+}
+
+fn sandbox_way(readiness: &Readiness) -> Check {
+    let (status, reason) = match &readiness.sandbox {
+        Ok(_) => (Status::Passed, None),
+        Err(why) => (Status::Skipped, Some(why.why.clone())),
+    };
+    Check { name: "sandbox".to_owned(), status, reason }
+}
+
+fn unknown(platform: &Platform) -> HostPlatform {
+    HostPlatform {
+        platform: platform.to_string(),
+        required: true,
+        status: HostStatus::Unknown,
+        emulator: None,
+        machine: None,
+        reason: Some(format!(
+            "mpcheck has no probe for {platform}: it proves Linux platforms of the architecture table"
+        )),
+        ways: Vec::new(),
+    }
+}
+
+fn binfmt_misc(facts: &HostFacts) -> reports::BinfmtMisc {
+    let state = match facts.registry.state {
+        RegistryState::Enabled => "enabled",
+        RegistryState::Disabled => "disabled",
+        RegistryState::NotMounted => "not mounted",
+        RegistryState::Unsupported => "not in the kernel",
+        RegistryState::Denied(_) => "denied",
+    };
+    let handlers = facts.registry.handlers.iter().map(|handler| reported(facts, handler)).collect();
+    reports::BinfmtMisc { state: state.to_owned(), handlers }
+}
+
+fn reported(facts: &HostFacts, handler: &binfmt::Handler) -> reports::Handler {
+    let taken =
+        |readiness: &&Readiness| binfmt::Programs::of(readiness.row).iter().any(|program| program.taken_by(handler));
+    let taken: Vec<&Readiness> = facts.platforms.iter().filter(taken).collect();
+    let registered = |row| facts.registrations.iter().any(|registration| registration.is_for(row));
+    let file = match facts.interpreters.get(&handler.interpreter) {
+        Some(Interpreter::Static) => "static",
+        Some(Interpreter::Dynamic) => "dynamic",
+        Some(Interpreter::Missing) => "missing",
+        Some(Interpreter::Unknown(_)) | None => "unknown",
+    };
+    reports::Handler {
+        name: handler.name.clone(),
+        enabled: handler.enabled,
+        interpreter: handler.interpreter.clone(),
+        interpreter_file: file.to_owned(),
+        flags: handler.flags.clone(),
+        platforms: taken.iter().map(|readiness| readiness.platform().to_string()).collect(),
+        persistent: taken.iter().any(|readiness| registered(readiness.row)),
+    }
+}
+
+fn engine(engine: &EngineFacts) -> reports::Engine {
+    let store = match engine.store {
+        Store::Classic => "classic",
+        Store::Containerd => "containerd",
+        Store::Podman => "podman",
+    };
+    reports::Engine {
+        address: engine.address.clone(),
+        version: engine.version.clone(),
+        api: engine.api.clone(),
+        store: store.to_owned(),
+        platform: format!("{}/{}", engine.os, engine.architecture),
+    }
+}

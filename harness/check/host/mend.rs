@@ -1,0 +1,56 @@
+//! The commands that mend a host.
+
+use crate::host::binfmt::{Handler, MOUNT};
+use crate::platform::Architecture;
+
+/// The architectures that the image tonistiigi/binfmt has emulators for (`configs` in its `cmd/binfmt/config.go`).
+const OF_IMAGE: [&str; 10] =
+    ["386", "amd64", "arm", "arm64", "loong64", "mips64", "mips64le", "ppc64le", "riscv64", "s390x"];
+
+/// Registers a static emulator for an architecture.
+pub(super) fn install(row: &Architecture) -> String {
+    let package = "as root, for good: `apt-get install qemu-user-static` on Debian and Ubuntu, `dnf install \
+                   qemu-user-static` on Fedora";
+    if !OF_IMAGE.contains(&row.name) {
+        return package.to_owned();
+    }
+    format!(
+        "as root, or a user of Docker: `docker run --privileged --rm tonistiigi/binfmt --install {}`, until the next boot; \
+         or {package}",
+        row.name
+    )
+}
+
+/// Removes a handler and registers a static emulator instead, with the flags F, C and P as they fit.
+pub(super) fn replace(handler: &Handler, row: &Architecture) -> String {
+    format!("as root: `{}`; then {}", remove(handler), install(row))
+}
+
+/// The command that removes a handler.
+pub(super) fn remove(handler: &Handler) -> String {
+    format!("echo -1 > {}", file(handler))
+}
+
+/// The command that switches a handler on.
+pub(super) fn enable(handler: &Handler) -> String {
+    format!("echo 1 > {}", file(handler))
+}
+
+/// A handler's file, quoted for a shell: its name is what somebody registered.
+fn file(handler: &Handler) -> String {
+    let path = format!("{MOUNT}/{}", handler.name);
+    shlex::try_quote(&path).map_or_else(|_| format!("{MOUNT}/NAME"), std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_named_for_what_it_has() {
+        let hint = |name: &str| install(Architecture::by_name(name).unwrap());
+        assert!(hint("arm64").contains("tonistiigi/binfmt --install arm64`"));
+        assert!(hint("mips").starts_with("as root, for good: `apt-get"), "{}", hint("mips"));
+        assert!(OF_IMAGE.iter().all(|name| Architecture::by_name(name).is_some()));
+    }
+}

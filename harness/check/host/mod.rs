@@ -1,0 +1,72 @@
+//! The group `host`: from what is known of a host to findings, and to its part of the report.
+//!
+//! | file | what |
+//! |---|---|
+//! | `handlers.rs` | what is wrong with handlers and their emulators |
+//! | `surroundings.rs` | what is wrong around them: binfmt_misc itself, the sandbox, the engine, pages |
+//! | `known.rs` | emulators with a bad name |
+//! | `mend.rs` | the commands that mend |
+//! | `machine.rs` | the host's part of the report |
+
+mod handlers;
+mod known;
+mod machine;
+mod mend;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+
+use super::draft::Draft;
+use super::rule;
+use crate::host::HostFacts;
+use crate::host::readiness::{Readiness, State};
+use crate::platform::Platform;
+use mpcheck_reports::{Finding, Machine};
+
+/// A host, checked.
+#[derive(Debug)]
+pub struct CheckedHost {
+    /// The host's part of the report.
+    pub machine: Machine,
+    /// Its findings.
+    pub findings: Vec<Finding>,
+}
+
+/// Checks what is known of a host. Only the platforms in `required` can fail it.
+#[must_use]
+pub fn host(facts: &HostFacts, required: &[Platform]) -> CheckedHost {
+    let mut findings = handlers::findings(facts);
+    findings.extend(surroundings::findings(facts));
+    for platform in required {
+        findings.extend(not_ready(facts, platform));
+    }
+    CheckedHost { machine: machine::machine(facts, required), findings }
+}
+
+/// What was proved for a platform; `None` for those that mpcheck has no probe for.
+///
+/// What is proved is the architecture: a variant's instructions are not tried.
+fn readiness<'f>(facts: &'f HostFacts, platform: &Platform) -> Option<&'f Readiness> {
+    let row = platform.row().filter(|_| platform.os() == "linux")?;
+    facts.platforms.iter().find(|readiness| readiness.row == row)
+}
+
+fn state(facts: &HostFacts, readiness: &Readiness) -> State {
+    readiness.state(&facts.live_handlers_of(readiness.row))
+}
+
+fn not_ready(facts: &HostFacts, platform: &Platform) -> Option<Finding> {
+    let readiness = readiness(facts, platform)?;
+    let why = match state(facts, readiness) {
+        State::Broken(why) => why,
+        State::Nothing => "nothing runs its programs".to_owned(),
+        // What could not be tried is undecided, and no finding.
+        State::Native | State::Emulated(_) | State::Unknown(_) => return None,
+    };
+    let mut hint = mend::install(readiness.row);
+    if readiness.sandbox.is_ok() {
+        hint.push_str("; `mpcheck IMAGE --run sandbox` runs it without any of that");
+    }
+    let message = format!("{platform} is required, and its programs do not run on this host");
+    Some(Draft::new(&rule::NOT_READY, message, hint).named(platform).observed(why).done())
+}

@@ -1,0 +1,363 @@
+//! Each rule of the group, from facts written by hand: where it fires, and where something odd stays silent.
+
+use super::*;
+use crate::check::rule::{self, RULES, Rule};
+use crate::host::binfmt::{Handler, Registry, RegistryState, Takes};
+use crate::host::engine::EngineFacts;
+use crate::host::interpreter::Interpreter;
+use crate::host::readiness::{Failure, Probed};
+use crate::host::registration::{Registered, Registration};
+use crate::host::system::System;
+use crate::image::source::Store;
+use crate::platform::Architecture;
+use crate::run::{NotReady, Offer};
+use mpcheck_reports::{HostStatus, Severity};
+use rstest::rstest;
+use std::collections::{BTreeMap, BTreeSet};
+
+const EMULATOR: &str = "/usr/bin/qemu-s390x-static";
+
+fn row(name: &str) -> &'static Architecture {
+    Architecture::by_name(name).unwrap()
+}
+
+fn handler(name: &str, of: &str) -> Handler {
+    let emulator = row(of).emulator.unwrap();
+    Handler {
+        name: name.to_owned(),
+        enabled: true,
+        interpreter: EMULATOR.to_owned(),
+        flags: "OCF".to_owned(),
+        takes: Takes::Magic { offset: 0, magic: emulator.magic.to_vec(), mask: emulator.mask.to_vec() },
+    }
+}
+
+fn ran(machine: &str) -> Result<Probed, NotReady> {
+    Ok(Probed::Ran { machine: machine.to_owned(), own_name: true })
+}
+
+const NOT_FOUND: Result<Probed, NotReady> = Ok(Probed::Failed(Failure::NotFound));
+const EXEC_FORMAT: Result<Probed, NotReady> = Ok(Probed::Failed(Failure::ExecFormat));
+
+fn readiness(name: &str, version: Option<&str>) -> Readiness {
+    Readiness {
+        row: row(name),
+        direct: ran(name),
+        empty_root: ran(name),
+        sandbox: Ok(Offer { emulator: None }),
+        version: version.map(str::to_owned),
+    }
+}
+
+/// A host with nothing wrong: its own platform, and s390x under a static emulator that comes back at boot.
+fn healthy() -> HostFacts {
+    let host = Platform::host();
+    let host = host.row().unwrap();
+    HostFacts {
+        system: System {
+            kernel: "6.12.9-amd64".to_owned(),
+            machine: host.uname.native[0].to_owned(),
+            page_size: 4096,
+            container: None,
+        },
+        registry: Registry {
+            state: RegistryState::Enabled,
+            handlers: vec![handler("qemu-s390x", "s390x")],
+            unread: Vec::new(),
+        },
+        interpreters: BTreeMap::from([(EMULATOR.to_owned(), Interpreter::Static)]),
+        registrations: vec![Registration {
+            file: "/usr/lib/binfmt.d/qemu-s390x.conf".to_owned(),
+            what: Registered::Handler(handler("qemu-s390x", "s390x")),
+        }],
+        platforms: vec![readiness(host.name, None), readiness("s390x", Some("qemu-s390x 10.2.3"))],
+        namespaces: Ok(()),
+        engine: Ok(EngineFacts {
+            address: "unix:///run/docker.sock".to_owned(),
+            is_local: true,
+            version: "29.1.0".to_owned(),
+            api: "1.52".to_owned(),
+            store: Store::Containerd,
+            os: "linux".to_owned(),
+            architecture: host.name.to_owned(),
+        }),
+        default_platform: None,
+    }
+}
+
+/// A host on which the handler and the emulator of s390x are gone.
+fn nothing(facts: &mut HostFacts) {
+    facts.registry.handlers.clear();
+    facts.registrations.clear();
+    facts.platforms[1].direct = EXEC_FORMAT;
+    facts.platforms[1].empty_root = EXEC_FORMAT;
+    facts.platforms[1].version = None;
+}
+
+fn flags(facts: &mut HostFacts, flags: &str) {
+    facts.registry.handlers[0].flags = flags.to_owned();
+}
+
+fn interpreter(facts: &mut HostFacts, is: Interpreter) {
+    facts.interpreters.insert(EMULATOR.to_owned(), is);
+}
+
+fn mask(facts: &mut HostFacts, at: usize, byte: u8) {
+    let Takes::Magic { mask, .. } = &mut facts.registry.handlers[0].takes else { panic!() };
+    mask[at] = byte;
+}
+
+/// One change of a healthy host.
+type Change = fn(&mut HostFacts);
+
+/// Where each rule fires. `host/not-ready` is required s390x; the others fire whatever is required.
+const FIRES: &[(Rule, Change)] = &[
+    (rule::NOT_READY, nothing),
+    (rule::NOT_READY, |facts| facts.platforms[1].empty_root = NOT_FOUND),
+    (rule::EMULATION_BROKEN, |facts| {
+        facts.platforms[1].direct = Ok(Probed::Failed(Failure::Otherwise("was ended by signal 11".to_owned())));
+    }),
+    (rule::EMULATION_BROKEN, |facts| {
+        nothing(facts);
+        facts.platforms[1].direct = Ok(Probed::Failed(Failure::Otherwise("did not end in time".to_owned())));
+    }),
+    // A dynamic emulator is no reason to fail on the host.
+    (rule::EMULATION_BROKEN, |facts| {
+        interpreter(facts, Interpreter::Dynamic);
+        facts.platforms[1].direct = Ok(Probed::Failed(Failure::Otherwise("exited with 0".to_owned())));
+        facts.platforms[1].empty_root = NOT_FOUND;
+    }),
+    (rule::NO_FIX_BINARY, |facts| {
+        flags(facts, "OC");
+        facts.platforms[1].empty_root = NOT_FOUND;
+    }),
+    // Where an empty root could not be tried, the flag says it.
+    (rule::NO_FIX_BINARY, |facts| {
+        flags(facts, "OC");
+        facts.platforms[1].empty_root = Err(NotReady::new("forbidden", ""));
+    }),
+    (rule::DYNAMIC_EMULATOR, |facts| {
+        interpreter(facts, Interpreter::Dynamic);
+        facts.platforms[1].empty_root = NOT_FOUND;
+    }),
+    (rule::EMULATOR_GONE, |facts| {
+        interpreter(facts, Interpreter::Missing);
+        flags(facts, "OC");
+        facts.platforms[1].direct = NOT_FOUND;
+    }),
+    (rule::EMULATOR_GONE, |facts| interpreter(facts, Interpreter::Missing)),
+    (rule::HANDLER_DISABLED, |facts| facts.registry.handlers[0].enabled = false),
+    (rule::HANDLER_DISABLED, |facts| facts.registry.state = RegistryState::Disabled),
+    (rule::BINFMT_UNAVAILABLE, |facts| {
+        nothing(facts);
+        facts.registry.state = RegistryState::NotMounted;
+    }),
+    (rule::BINFMT_UNAVAILABLE, |facts| facts.registry.state = RegistryState::Unsupported),
+    (rule::BINFMT_UNAVAILABLE, |facts| facts.registry.state = RegistryState::Denied("EACCES".to_owned())),
+    // The mark of the operating system, and the kind of file.
+    (rule::WRONG_MASK, |facts| mask(facts, 7, 0xff)),
+    (rule::WRONG_MASK, |facts| mask(facts, 17, 0xff)),
+    // The machine is left out, and so the host's own programs are taken too: of one class and byte order on some hosts.
+    (rule::WRONG_MASK, |facts| {
+        facts.platforms.push(readiness("ppc64", None));
+        mask(facts, 18, 0);
+        mask(facts, 19, 0);
+    }),
+    (rule::NATIVE_HANDLER, |facts| {
+        let host = Platform::host();
+        facts.registry.handlers.push(handler("native", host.architecture()));
+    }),
+    (rule::DUPLICATE_HANDLERS, |facts| {
+        let other = Handler { interpreter: "/opt/qemu".to_owned(), ..handler("other", "s390x") };
+        facts.registry.handlers.push(other);
+    }),
+    (rule::NOT_PERSISTED, |facts| facts.registrations.clear()),
+    (rule::NOT_REGISTERED, |facts| {
+        let registrations = facts.registrations.clone();
+        nothing(facts);
+        facts.registrations = registrations;
+    }),
+    (rule::EMULATOR_VERSION, |facts| facts.platforms[1].version = Some("qemu-s390x 9.2.0".to_owned())),
+    (rule::NO_CREDENTIALS, |facts| flags(facts, "F")),
+    (rule::ARGV0_LOST, |facts| {
+        facts.platforms[1].direct = Ok(Probed::Ran { machine: "s390x".to_owned(), own_name: false });
+    }),
+    (rule::NO_SANDBOX, |facts| facts.namespaces = Err(NotReady::new("forbidden", "`sysctl`"))),
+    (rule::PAGE_SIZE, |facts| facts.system.page_size = 16384),
+    (rule::CLASSIC_STORE, |facts| facts.engine.as_mut().unwrap().store = Store::Classic),
+    (rule::ENGINE_ARCHITECTURE, |facts| facts.engine.as_mut().unwrap().architecture = "mips".to_owned()),
+    (rule::DEFAULT_PLATFORM, |facts| facts.default_platform = Some("linux/arm64".to_owned())),
+];
+
+/// What is odd and right.
+const SILENT: &[(Rule, Change)] = &[
+    (rule::NOT_READY, |facts| facts.platforms[1].empty_root = Err(NotReady::new("forbidden", ""))),
+    (rule::NOT_READY, |facts| facts.platforms[1].direct = Err(NotReady::new("no memory", ""))),
+    // Nothing is there, so nothing is broken.
+    (rule::EMULATION_BROKEN, nothing),
+    // It is broken, and another rule says why.
+    (rule::EMULATION_BROKEN, |facts| {
+        flags(facts, "OC");
+        facts.platforms[1].empty_root = NOT_FOUND;
+    }),
+    // Something makes it work all the same.
+    (rule::NO_FIX_BINARY, |facts| flags(facts, "OC")),
+    (rule::NO_FIX_BINARY, |facts| {
+        flags(facts, "");
+        facts.registry.handlers[0].enabled = false;
+        facts.platforms[1].empty_root = NOT_FOUND;
+    }),
+    (rule::DYNAMIC_EMULATOR, |facts| interpreter(facts, Interpreter::Dynamic)),
+    (rule::DYNAMIC_EMULATOR, |facts| {
+        interpreter(facts, Interpreter::Dynamic);
+        flags(facts, "OC");
+        facts.platforms[1].empty_root = NOT_FOUND;
+    }),
+    (rule::EMULATOR_GONE, |facts| interpreter(facts, Interpreter::Unknown("a script".to_owned()))),
+    // Another handler for the platform is switched on.
+    (rule::HANDLER_DISABLED, |facts| {
+        facts.registry.handlers.push(Handler { enabled: false, ..handler("other", "s390x") });
+    }),
+    (rule::BINFMT_UNAVAILABLE, |facts| facts.registry.handlers.clear()),
+    // The bytes of padding are for nobody.
+    (rule::WRONG_MASK, |facts| mask(facts, 12, 0)),
+    // Two strict handlers that take everything together.
+    (rule::WRONG_MASK, |facts| {
+        mask(facts, 17, 0xff);
+        let mut other = facts.registry.handlers[0].clone();
+        let Takes::Magic { magic, .. } = &mut other.takes else { panic!() };
+        magic[17] = 3;
+        facts.registry.handlers.push(other);
+    }),
+    (rule::NATIVE_HANDLER, |facts| {
+        let host = Platform::host();
+        facts.registry.handlers.push(Handler { enabled: false, ..handler("native", host.architecture()) });
+    }),
+    (rule::NATIVE_HANDLER, |facts| {
+        let takes = Takes::Extension("jar".to_owned());
+        facts.registry.handlers.push(Handler { takes, ..handler("jar", "s390x") });
+    }),
+    (rule::DUPLICATE_HANDLERS, |facts| facts.registry.handlers.push(handler("the-same-twice", "s390x"))),
+    (rule::DUPLICATE_HANDLERS, |facts| {
+        let other = Handler { interpreter: "/opt/qemu".to_owned(), enabled: false, ..handler("other", "s390x") };
+        facts.registry.handlers.push(other);
+    }),
+    // A container's files say nothing of the host.
+    (rule::NOT_PERSISTED, |facts| {
+        facts.registrations.clear();
+        facts.system.container = Some("docker".to_owned());
+    }),
+    (rule::NOT_PERSISTED, |facts| facts.registrations[0].what = Registered::Name("qemu-s390x".to_owned())),
+    (rule::NOT_REGISTERED, |facts| facts.registry.handlers[0].name = "under-another-name".to_owned()),
+    (rule::NOT_REGISTERED, nothing),
+    (rule::EMULATOR_VERSION, |facts| facts.platforms[1].version = Some("FEX 2509".to_owned())),
+    (rule::NO_CREDENTIALS, |facts| flags(facts, "POCF")),
+    // The host's own programs see what the host's loader does with names.
+    (rule::ARGV0_LOST, |facts| {
+        facts.platforms[0].direct = Ok(Probed::Ran { machine: "x86_64".to_owned(), own_name: false });
+    }),
+    (rule::NO_SANDBOX, |facts| facts.platforms[1].sandbox = Err(NotReady::new("no emulator", ""))),
+    (rule::PAGE_SIZE, |facts| facts.system.kernel = "6.12.9-16k".to_owned()),
+    (rule::CLASSIC_STORE, |facts| facts.engine.as_mut().unwrap().store = Store::Podman),
+    (rule::CLASSIC_STORE, |facts| facts.engine = Err(NotReady::new("no engine", ""))),
+    // Another machine has another architecture, and that of a name nobody knows is not guessed.
+    (rule::ENGINE_ARCHITECTURE, |facts| {
+        let engine = facts.engine.as_mut().unwrap();
+        engine.architecture = "mips".to_owned();
+        engine.is_local = false;
+    }),
+    (rule::ENGINE_ARCHITECTURE, |facts| facts.engine.as_mut().unwrap().architecture = String::new()),
+    (rule::DEFAULT_PLATFORM, |facts| facts.engine = Err(NotReady::new("no engine", ""))),
+];
+
+fn required() -> Vec<Platform> {
+    vec![Platform::parse("linux/s390x").unwrap()]
+}
+
+fn after(change: Change) -> CheckedHost {
+    let mut facts = healthy();
+    change(&mut facts);
+    host(&facts, &required())
+}
+
+#[test]
+fn a_healthy_host_has_no_findings() {
+    let checked = host(&healthy(), &required());
+    assert_eq!(checked.findings, []);
+    assert_eq!(checked.machine.ready(), 2);
+}
+
+#[test]
+fn every_rule_fires_with_its_evidence_and_a_next_step() {
+    for (number, (rule, change)) in FIRES.iter().enumerate() {
+        let findings = after(*change).findings;
+        let found: Vec<_> = findings.iter().filter(|finding| finding.rule == rule.name).collect();
+        assert_eq!(found.len(), 1, "row {number}, {}: {findings:?}", rule.name);
+        assert!(!found[0].hint.is_empty() && !found[0].message.is_empty(), "row {number}: {:?}", found[0]);
+        assert!(found[0].image.is_empty() && found[0].severity >= rule.severity, "row {number}: {:?}", found[0]);
+    }
+}
+
+#[test]
+fn what_is_odd_and_right_stays_silent() {
+    for (number, (rule, change)) in SILENT.iter().enumerate() {
+        let findings = after(*change).findings;
+        assert!(!findings.iter().any(|finding| finding.rule == rule.name), "row {number}, {}: {findings:?}", rule.name);
+    }
+}
+
+#[test]
+fn every_rule_of_the_group_has_rows_of_both_kinds() {
+    let names = |rows: &[(Rule, Change)]| rows.iter().map(|(rule, _)| rule.name).collect::<BTreeSet<_>>();
+    let wanted: BTreeSet<_> = RULES.iter().filter(|rule| rule.group() == "host").map(|rule| rule.name).collect();
+    assert_eq!(names(FIRES), wanted);
+    assert_eq!(names(SILENT), wanted);
+}
+
+#[test]
+fn without_a_requirement_nothing_is_an_error() {
+    for (number, (_, change)) in FIRES.iter().enumerate() {
+        let mut facts = healthy();
+        change(&mut facts);
+        let findings = host(&facts, &[]).findings;
+        assert!(findings.iter().all(|finding| finding.severity != Severity::Error), "row {number}: {findings:?}");
+    }
+}
+
+#[rstest]
+#[case::pinned(|facts: &mut HostFacts| interpreter(facts, Interpreter::Missing), rule::EMULATOR_GONE)]
+#[case::seen_from_a_container(|facts: &mut HostFacts| {
+    facts.registry.state = RegistryState::NotMounted;
+    facts.system.container = Some("docker".to_owned());
+}, rule::BINFMT_UNAVAILABLE)]
+#[case::emulated_all_the_same(|facts: &mut HostFacts| facts.registry.state = RegistryState::NotMounted, rule::BINFMT_UNAVAILABLE)]
+fn what_works_all_the_same_is_a_note(#[case] change: Change, #[case] rule: Rule) {
+    let findings = after(change).findings;
+    let found: Vec<_> = findings.iter().map(|finding| (finding.rule.as_str(), finding.severity)).collect();
+    assert_eq!(found, [(rule.name, Severity::Note)]);
+}
+
+#[rstest]
+#[case("linux/s390x", HostStatus::Emulated)]
+#[case("linux/arm64/v9", HostStatus::Unknown)]
+#[case("windows/amd64", HostStatus::Unknown)]
+#[case("linux/sparc64", HostStatus::Unknown)]
+fn what_is_required_has_a_row(#[case] platform: &str, #[case] wanted: HostStatus) {
+    let mut facts = healthy();
+    // Not the host's, whichever that is.
+    facts.platforms.retain(|readiness| readiness.row.name == "s390x");
+    let machine = host(&facts, &[Platform::parse(platform).unwrap()]).machine;
+    let row = machine.platforms.iter().find(|row| row.platform == platform).unwrap();
+    assert!(row.required && row.status == wanted, "{row:?}");
+    assert_eq!(machine.platforms.iter().filter(|row| row.required).count(), 1);
+}
+
+#[test]
+fn the_name_of_a_handler_is_quoted_in_a_command() {
+    let mut facts = healthy();
+    facts.registry.handlers[0].name = "a; rm -rf ~".to_owned();
+    facts.registry.handlers[0].enabled = false;
+    let findings = host(&facts, &[]).findings;
+    let hint = &findings.iter().find(|finding| finding.rule == rule::HANDLER_DISABLED.name).unwrap().hint;
+    assert_eq!(hint, "as root: `echo 1 > '/proc/sys/fs/binfmt_misc/a; rm -rf ~'`");
+}

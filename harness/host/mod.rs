@@ -1,0 +1,127 @@
+//! Host readiness: which platforms this machine runs, proved by running the probe, and what the machine is.
+//!
+//! Here are facts alone; what is wrong with them is said in `check/host`. Whatever the kernel, a file or an engine says
+//! is read with a bound and may be anything.
+//!
+//! | file | what |
+//! |---|---|
+//! | `binfmt.rs` | binfmt_misc: its state and its handlers, and which architectures' programs a handler takes |
+//! | `registration.rs` | what registers handlers again at the next boot |
+//! | `interpreter.rs` | an emulator's file: there or not, static or not |
+//! | `direct.rs` | the probe, started on the host as any program is |
+//! | `readiness.rs` | what came of the probe of one architecture, in each way |
+//! | `system.rs` | the kernel, its pages, the container around |
+//! | `engine.rs` | the Docker engine |
+
+pub mod binfmt;
+mod direct;
+pub mod engine;
+pub mod interpreter;
+pub mod readiness;
+pub mod registration;
+pub mod system;
+
+use crate::image::source::EngineOptions;
+use crate::platform::{ARCHITECTURES, Architecture};
+use crate::probe;
+use crate::run::NotReady;
+use crate::run::sandbox::Sandbox;
+use binfmt::{Handler, Programs, Registry};
+use engine::EngineFacts;
+use interpreter::Interpreter;
+use readiness::Readiness;
+use registration::Registration;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use system::System;
+
+/// Everything that is known of a host.
+#[derive(Debug, Clone)]
+pub struct HostFacts {
+    /// The kernel and what is around it.
+    pub system: System,
+    /// binfmt_misc.
+    pub registry: Registry,
+    /// The files of the handlers' interpreters, by path.
+    pub interpreters: BTreeMap<String, Interpreter>,
+    /// What registers handlers at the next boot.
+    pub registrations: Vec<Registration>,
+    /// What came of the probes, a row of the architecture table each, in its order.
+    pub platforms: Vec<Readiness>,
+    /// Whether the sandbox's namespaces can be had, or what forbids them.
+    pub namespaces: Result<(), NotReady>,
+    /// The Docker engine, or why there is none.
+    pub engine: Result<EngineFacts, NotReady>,
+    /// The value of `DOCKER_DEFAULT_PLATFORM`, where it is set and not empty.
+    pub default_platform: Option<String>,
+}
+
+impl HostFacts {
+    /// The handlers that take programs of an architecture, whether or not they are enabled.
+    pub fn handlers_of(&self, row: &Architecture) -> Vec<&Handler> {
+        let programs = Programs::of(row);
+        self.registry
+            .handlers
+            .iter()
+            .filter(|handler| programs.iter().any(|program| program.taken_by(handler)))
+            .collect()
+    }
+
+    /// The handlers of an architecture that the kernel uses now.
+    pub fn live_handlers_of(&self, row: &Architecture) -> Vec<&Handler> {
+        let on = self.registry.is_enabled();
+        self.handlers_of(row).into_iter().filter(|handler| on && handler.enabled).collect()
+    }
+}
+
+/// Looks at the host: the probe of every architecture, in every way, all at the same time.
+///
+/// `sandbox` is the runner, or why it could not be made; `engine` says which engine is asked.
+#[must_use]
+pub fn gather(
+    sandbox: Result<&Sandbox, &NotReady>,
+    engine: &EngineOptions,
+    default_platform: Option<String>,
+) -> HostFacts {
+    let rows: Vec<&'static Architecture> = ARCHITECTURES.iter().filter(|row| probe::probe(row).is_some()).collect();
+    let done: Vec<Mutex<Option<Readiness>>> = rows.iter().map(|_| Mutex::new(None)).collect();
+    let mut found = None;
+    let registry = Registry::read(Path::new(binfmt::MOUNT));
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| engine::ask(engine));
+        for (row, slot) in rows.iter().zip(&done) {
+            scope.spawn(move || {
+                let readiness = Readiness::prove(row, sandbox);
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(readiness);
+            });
+        }
+        found = asked.join().ok();
+    });
+    let platforms: Vec<Readiness> =
+        done.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+    let interpreters = registry.handlers.iter().map(|handler| handler.interpreter.clone());
+    HostFacts {
+        system: System::read(),
+        interpreters: interpreters.map(|path| (path.clone(), Interpreter::read(Path::new(&path)))).collect(),
+        registry,
+        registrations: registration::read(Path::new("/")),
+        namespaces: namespaces(&platforms),
+        platforms,
+        engine: found.unwrap_or_else(|| Err(NotReady::new("asking the engine was given up", ""))),
+        default_platform: default_platform.filter(|value| !value.trim().is_empty()),
+    }
+}
+
+/// Whether the namespaces of a sandbox can be had: what the tries in an empty root said.
+fn namespaces(platforms: &[Readiness]) -> Result<(), NotReady> {
+    let mut refused = None;
+    for readiness in platforms {
+        match &readiness.empty_root {
+            Ok(_) => return Ok(()),
+            Err(why) => refused = refused.or(Some(why)),
+        }
+    }
+    refused.map_or(Ok(()), |why| Err(why.clone()))
+}

@@ -1,0 +1,136 @@
+//! The part of the report that is about the host: what `mpcheck host` learnt.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Check, Status};
+
+/// What was learnt about the host: which platforms it runs, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Machine {
+    /// The kernel's release, `6.12.9-amd64`.
+    pub kernel: String,
+    /// What `uname -m` says.
+    pub machine: String,
+    /// The size of a page of memory in bytes.
+    pub page_size: u64,
+    /// The container that mpcheck ran in (`docker`, `podman`, `lxc`); `null` where none was seen.
+    pub container: Option<String>,
+    /// The kernel's table of handlers.
+    pub binfmt_misc: BinfmtMisc,
+    /// Why the sandbox of mpcheck cannot be had; `null` where it can.
+    pub no_sandbox: Option<String>,
+    /// The Docker engine; `null` where none answered.
+    pub engine: Option<Engine>,
+    /// Why there is no engine; `null` where there is one.
+    pub no_engine: Option<String>,
+    /// The value of `DOCKER_DEFAULT_PLATFORM`; `null` where it is not set.
+    pub default_platform: Option<String>,
+    /// One entry per architecture that mpcheck has a probe for, and per required platform, sorted.
+    pub platforms: Vec<HostPlatform>,
+}
+
+/// The kernel's table of handlers, binfmt_misc.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BinfmtMisc {
+    /// `enabled`, `disabled`, `not mounted`, `not in the kernel`, or `denied`.
+    pub state: String,
+    /// The handlers that could be read, by name.
+    pub handlers: Vec<Handler>,
+}
+
+/// One handler of binfmt_misc.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Handler {
+    /// Its name, which is its file's below `/proc/sys/fs/binfmt_misc`.
+    pub name: String,
+    /// Whether it is used.
+    pub enabled: bool,
+    /// The program that it starts.
+    pub interpreter: String,
+    /// What that file is: `static`, `dynamic`, `missing`, or `unknown`.
+    pub interpreter_file: String,
+    /// Its flags, `OCF`.
+    pub flags: String,
+    /// The platforms whose programs it takes; empty for other formats.
+    pub platforms: Vec<String>,
+    /// Whether something registers it again at the next boot, as far as can be seen.
+    pub persistent: bool,
+}
+
+/// The Docker engine, or Podman's socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Engine {
+    /// Its address, `unix:///run/docker.sock`.
+    pub address: String,
+    /// Its version.
+    pub version: String,
+    /// The newest version of its API.
+    pub api: String,
+    /// How it stores images: `classic`, `containerd` or `podman`.
+    pub store: String,
+    /// The platform that it was built for, `linux/amd64`.
+    pub platform: String,
+}
+
+/// Whether a platform runs on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HostStatus {
+    /// On the host's own processor.
+    Native,
+    /// Under an emulator.
+    Emulated,
+    /// Something is there to run it, and the probe did not run.
+    Broken,
+    /// Nothing runs it.
+    None,
+    /// It could not be tried.
+    Unknown,
+}
+
+impl HostStatus {
+    /// Whether the platform's programs run.
+    pub fn is_ready(self) -> bool {
+        matches!(self, Self::Native | Self::Emulated)
+    }
+}
+
+/// One platform on the host, proved by running a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostPlatform {
+    /// The canonical platform, `linux/arm/v7`.
+    pub platform: String,
+    /// Whether it was required (`--require`).
+    pub required: bool,
+    /// Whether it runs.
+    pub status: HostStatus,
+    /// The emulator with its version, as it says them itself; `null` on the host's own processor.
+    pub emulator: Option<String>,
+    /// What the probe was told by `uname(2)`; `null` where it did not run.
+    pub machine: Option<String>,
+    /// Why it does not run; `null` where it does.
+    pub reason: Option<String>,
+    /// What became of the probe in each way: `direct`, as any program of the host; `container`, in an empty root under
+    /// the host's handlers; `sandbox`, in mpcheck's own sandbox, which registers handlers of its own.
+    pub ways: Vec<Check>,
+}
+
+impl HostPlatform {
+    /// What it means for the verdict: a platform that nobody requires may be missing.
+    pub(crate) fn outcome(&self) -> Status {
+        match (self.status, self.required) {
+            (HostStatus::Native | HostStatus::Emulated, _) => Status::Passed,
+            (_, false) => Status::Skipped,
+            (HostStatus::Unknown, true) => Status::Error,
+            (HostStatus::Broken | HostStatus::None, true) => Status::Failed,
+        }
+    }
+}
+
+impl Machine {
+    /// How many of its platforms run.
+    pub fn ready(&self) -> usize {
+        self.platforms.iter().filter(|platform| platform.status.is_ready()).count()
+    }
+}

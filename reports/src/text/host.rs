@@ -1,0 +1,154 @@
+//! The host: which platforms it runs, and what it is.
+
+use super::page::{Ink, Page};
+use super::table::{Cell, Lean, Table};
+use crate::machine::{HostPlatform, HostStatus, Machine};
+use crate::model::{Check, Status};
+
+/// The ways in which a platform was tried, by their names in the report and above their columns.
+const WAYS: [(&str, &str); 3] = [("direct", "Direct"), ("container", "Container"), ("sandbox", "Sandbox")];
+
+/// Shows everything about a host but its findings.
+pub(super) fn show(page: &mut Page, host: &Machine) {
+    let around = host.container.as_ref().map_or_else(String::new, |name| format!(", in a container ({name})"));
+    let about = format!(" (Linux {}, {}{around})", host.kernel, host.machine);
+    let about = page.clean(&about);
+    page.paragraph(&[(Ink::Strong, "this host")], 4, Ink::Faint, &about);
+    page.blank();
+    show_table(page, &host.platforms);
+    page.blank();
+    for platform in &host.platforms {
+        show_reason(page, platform);
+    }
+    if page.options().verbose {
+        show_sandbox(page, &host.platforms);
+        show_handlers(page, host);
+    }
+    show_facts(page, host);
+}
+
+/// The table; where it is too wide, without the ways; and where that is, a line per platform.
+fn show_table(page: &mut Page, platforms: &[HostPlatform]) {
+    let fits = |table: &Table| page.columns().is_none_or(|columns| table.width() + 2 <= columns);
+    let tables = [WAYS.as_slice(), &[]].map(|ways| table(page, platforms, ways));
+    match tables.into_iter().find(fits) {
+        Some(table) => table.show(page, 2),
+        None => {
+            for platform in platforms {
+                let name = format!("{}: ", page.clean(&platform.platform));
+                let by = by(page, platform).1;
+                page.paragraph(&[(Ink::Plain, "  "), (Ink::Strong, &name)], 4, Ink::Plain, &by);
+            }
+        }
+    }
+}
+
+fn table(page: &Page, platforms: &[HostPlatform], ways: &[(&str, &str)]) -> Table {
+    let heading = |text: &str| (Ink::Faint, text.to_owned());
+    let header = ["Platform", "Runs"].into_iter().chain(ways.iter().map(|(_, heading)| *heading)).map(heading);
+    let row = |platform: &HostPlatform| {
+        let mark = if platform.required { " (required)" } else { "" };
+        let mut row = vec![(Ink::Plain, format!("{}{mark}", page.clean(&platform.platform))), by(page, platform)];
+        row.extend(ways.iter().map(|(way, _)| cell(page, platform.ways.iter().find(|check| check.name == *way))));
+        row
+    };
+    Table {
+        columns: vec![Lean::Left; 2 + ways.len()],
+        rows: std::iter::once(header.collect()).chain(platforms.iter().map(row)).collect(),
+    }
+}
+
+/// What a platform runs by. The distribution's version of an emulator is in the JSON form.
+fn by(page: &Page, platform: &HostPlatform) -> Cell {
+    let words = |ink, text: &str| (ink, text.to_owned());
+    match platform.status {
+        HostStatus::Native => words(Ink::Good, "natively"),
+        HostStatus::Emulated => {
+            let emulator = platform.emulator.as_deref().unwrap_or("an emulator");
+            let short = emulator.split_once(" (").map_or(emulator, |(short, _)| short);
+            (Ink::Good, page.clean(if page.options().verbose { emulator } else { short }))
+        }
+        HostStatus::Broken => words(Ink::Error, "BROKEN"),
+        HostStatus::None if platform.required => words(Ink::Error, "NO"),
+        HostStatus::None => words(Ink::Faint, "no"),
+        HostStatus::Unknown => words(Ink::Warning, "not known"),
+    }
+}
+
+fn cell(page: &Page, check: Option<&Check>) -> Cell {
+    let (ink, symbol, word) = match check.map(|check| check.status) {
+        Some(Status::Passed) => (Ink::Good, '✓', "ran"),
+        Some(Status::Failed) => (Ink::Error, '✗', "failed"),
+        Some(Status::Error) => (Ink::Warning, '!', "error"),
+        Some(Status::Skipped) | None => return (Ink::Faint, "-".to_owned()),
+    };
+    (ink, if page.options().unicode { format!("{symbol} {word}") } else { word.to_owned() })
+}
+
+/// Why a platform does not run, where somebody will ask.
+fn show_reason(page: &mut Page, platform: &HostPlatform) {
+    let (ink, word) = match platform.status {
+        HostStatus::Broken => (Ink::Error, " is broken: "),
+        HostStatus::Unknown => (Ink::Warning, " could not be decided: "),
+        HostStatus::None if platform.required => (Ink::Error, " does not run: "),
+        HostStatus::None | HostStatus::Native | HostStatus::Emulated => return,
+    };
+    let (name, reason) = (page.clean(&platform.platform), page.clean(platform.reason.as_deref().unwrap_or_default()));
+    page.paragraph(&[(Ink::Plain, "  "), (Ink::Strong, &name), (ink, word)], 4, Ink::Plain, &reason);
+}
+
+fn show_sandbox(page: &mut Page, platforms: &[HostPlatform]) {
+    for platform in platforms {
+        let way = platform.ways.iter().find(|check| check.name == "sandbox");
+        let Some(reason) = way.and_then(|check| check.reason.as_ref()) else { continue };
+        let (name, reason) = (page.clean(&platform.platform), page.clean(reason));
+        let label = [(Ink::Plain, "  "), (Ink::Strong, name.as_str()), (Ink::Faint, " not in the sandbox: ")];
+        page.paragraph(&label, 4, Ink::Plain, &reason);
+    }
+}
+
+fn show_handlers(page: &mut Page, host: &Machine) {
+    for handler in &host.binfmt_misc.handlers {
+        let off = if handler.enabled { "" } else { ", disabled" };
+        let kept = if handler.persistent { "comes back at boot" } else { "gone at the next boot" };
+        let text = format!(
+            "{} ({}), flags {}, for {}, {kept}{off}",
+            handler.interpreter,
+            handler.interpreter_file,
+            if handler.flags.is_empty() { "none" } else { &handler.flags },
+            if handler.platforms.is_empty() { "no platform".to_owned() } else { handler.platforms.join(", ") },
+        );
+        let (name, text) = (page.clean(&format!("handler {}: ", handler.name)), page.clean(&text));
+        page.paragraph(&[(Ink::Plain, "  "), (Ink::Strong, &name)], 4, Ink::Plain, &text);
+    }
+}
+
+fn show_facts(page: &mut Page, host: &Machine) {
+    let engine = host.engine.as_ref().map_or_else(
+        || format!("none: {}", host.no_engine.as_deref().unwrap_or("it was not asked")),
+        |engine| {
+            format!(
+                "{} for {} at {}, API {}, {} image store",
+                engine.version, engine.platform, engine.address, engine.api, engine.store
+            )
+        },
+    );
+    let handlers = host.binfmt_misc.handlers.len();
+    let facts = [
+        (
+            "binfmt_misc: ",
+            match handlers {
+                0 => host.binfmt_misc.state.clone(),
+                1 => format!("{}, 1 handler", host.binfmt_misc.state),
+                some => format!("{}, {some} handlers", host.binfmt_misc.state),
+            },
+        ),
+        ("pages: ", format!("{} KiB", host.page_size / 1024)),
+        ("sandbox: ", host.no_sandbox.clone().unwrap_or_else(|| "can be had".to_owned())),
+        ("engine: ", engine),
+    ];
+    for (name, text) in facts {
+        let text = page.clean(&text);
+        page.paragraph(&[(Ink::Plain, "  "), (Ink::Faint, name)], 4, Ink::Plain, &text);
+    }
+}
