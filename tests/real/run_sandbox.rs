@@ -1,8 +1,12 @@
 //! The sandbox, with real programs: images made of Debian's packages and forged ones around its busybox, under real
 //! qemu. What it must never do is looked for on the machine itself: processes, mounts, files.
 
+mod in_container;
+mod leaks;
+mod leaving;
+
 use crate::check::{Check, Outcome};
-use crate::parts::{EngineImage, classic, docker, done, part, real_image, script};
+use crate::parts::{part, real_image};
 use mpcheck::platform::Architecture;
 use mpcheck_kit::elf::instructions;
 use mpcheck_kit::image::Image;
@@ -15,8 +19,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 /// Debian's static busybox for a platform.
 fn busybox(platform: &str) -> Vec<u8> {
@@ -150,55 +153,6 @@ fn the_emulator_is_told_with_its_version() {
     assert!(version.starts_with(|c: char| c.is_ascii_digit()) && version.contains('.'), "{emulator}");
 }
 
-#[rstest]
-#[case::amd64_in_arm64("linux/arm64", "linux/amd64")]
-#[case::i386_in_arm64("linux/arm64", "linux/386")]
-#[case::amd64_in_s390x("linux/s390x", "linux/amd64")]
-#[case::amd64_in_386("linux/386", "linux/amd64")]
-fn a_leaked_program_is_refused_and_reported_and_the_shell_goes_on(#[case] platform: &str, #[case] leak: &str) {
-    let layer = Layer::new().dirs(&["usr/local/bin"]).program("usr/local/bin/tool", busybox(leak));
-    let outcome = run(platform, [layer], &["--command", "sh -c 'tool true; echo went on'"]);
-    let findings = run_findings(&outcome);
-    let [(rule, path, message)] = findings.as_slice() else { panic!("{}", outcome.all()) };
-    assert_eq!((rule.as_str(), path.as_str()), ("run/native-leak", "/usr/local/bin/tool"));
-    assert!(message.contains(platform), "{message}");
-    assert_eq!(outcome.code, 1);
-    let findings = outcome.report["findings"].as_array().unwrap();
-    let leak = findings.iter().find(|finding| finding["rule"] == "run/native-leak").unwrap();
-    assert_eq!(leak["layer"]["index"], 1, "{leak:#}");
-    // The machine was asked before, by the image's own uname.
-    assert_eq!(outcome.platforms()[0]["checks"][0]["status"], "passed");
-}
-
-#[test]
-fn a_leaked_uname_is_found_by_the_default_command() {
-    let leaked = Layer::new().program("bin/busybox", busybox("linux/amd64"));
-    let outcome = run("linux/arm64", [leaked], &[]);
-    let found: Vec<(String, String)> = run_findings(&outcome).into_iter().map(|(rule, path, _)| (rule, path)).collect();
-    assert_eq!(found, [("run/native-leak".to_owned(), "/bin/uname".to_owned())], "{}", outcome.all());
-}
-
-#[test]
-fn a_leak_that_is_started_by_a_relative_path_has_its_whole_path() {
-    let layer = Layer::new().dirs(&["srv"]).program("srv/tool", busybox("linux/amd64"));
-    let outcome = run("linux/arm64", [layer], &["--command", "sh -c 'cd /srv; ./tool true'"]);
-    assert_eq!(run_findings(&outcome)[0].1, "/srv/./tool", "{}", outcome.all());
-}
-
-#[test]
-fn native_and_compatible_programs_run_on_their_own_platform() {
-    // Under a name that begins so, busybox takes its first argument for what it shall be.
-    let layer = Layer::new().program("usr/local/bin/busybox386", busybox("linux/386"));
-    assert_ran(&run("linux/amd64", [layer], &["--command", "busybox386 true"]));
-}
-
-#[test]
-fn a_program_of_a_third_architecture_is_an_exec_format_error() {
-    let layer = Layer::new().dirs(&["usr/local/bin"]).program("usr/local/bin/tool", busybox("linux/riscv64"));
-    let outcome = run("linux/arm64", [layer], &["--command", "tool true"]);
-    assert_eq!(rules(&outcome), ["run/exec-format-error"], "{}", outcome.all());
-}
-
 /// `movw r0, #0; movw r7, #1; svc 0`: movw came with ARMv6T2, which the ARM1176 is not (ARM DDI 0406C, A8.8.102).
 const ARMV7_EXIT: [u8; 12] = [0x00, 0x00, 0x00, 0xe3, 0x01, 0x70, 0x00, 0xe3, 0x00, 0x00, 0x00, 0xef];
 
@@ -327,16 +281,6 @@ fn capabilities_are_none() {
 }
 
 #[test]
-fn a_fork_bomb_ends_with_its_command() {
-    let mark = unique();
-    let bomb = format!("sh -c 'f() {{ sleep {mark} & f | f & }}; f; sleep {mark}'");
-    let outcome = run("linux/amd64", [], &["--timeout", "3s", "--command", &bomb, "--command", "true"]);
-    assert!(rules(&outcome).iter().all(|rule| matches!(rule.as_str(), "run/timeout" | "run/command-failed")));
-    assert_eq!(rules(&outcome).len(), 1, "{}", outcome.all());
-    assert_eq!(running(&mark), 0);
-}
-
-#[test]
 fn memory_is_limited_for_all_processes_together() {
     // `tail` keeps the last line, and /dev/zero has one without an end.
     let hogs = "sh -c 'tail -n 1 /dev/zero & tail -n 1 /dev/zero & tail -n 1 /dev/zero & wait; exit 1'";
@@ -351,15 +295,6 @@ fn memory_is_limited_for_all_processes_together() {
 fn a_flood_of_output_is_read_and_dropped() {
     let outcome = run("linux/amd64", [], &["--command", "dd if=/dev/zero bs=1M count=1000"]);
     assert_ran(&outcome);
-}
-
-#[test]
-fn what_ignores_sigterm_is_killed_when_its_time_is_over() {
-    let mark = unique();
-    let command = format!("sh -c 'trap \"\" TERM INT HUP; sleep {mark} & sleep {mark}; sleep {mark}'");
-    let outcome = run("linux/arm64", [], &["--timeout", "1s", "--command", &command, "--command", "true"]);
-    assert_eq!(rules(&outcome), ["run/timeout"], "{}", outcome.all());
-    assert_eq!(running(&mark), 0);
 }
 
 #[test]
@@ -451,25 +386,6 @@ fn the_working_directory_leads_to_nothing_of_mpchecks() {
 }
 
 #[test]
-fn a_leak_with_something_in_its_padding_is_refused_too() {
-    // AppImages have `AI` and a number there.
-    let mut program = busybox("linux/amd64");
-    program[8..11].copy_from_slice(b"AI\x02");
-    let layer = Layer::new().program("usr/local/bin/tool", program);
-    let outcome = run("linux/arm64", [layer], &["--command", "sh -c 'tool true'"]);
-    assert_eq!(rules(&outcome), ["run/native-leak"], "{}", outcome.all());
-}
-
-#[test]
-fn many_leaks_are_not_blamed_on_the_next_command() {
-    let layer = Layer::new().program("usr/local/bin/tool", busybox("linux/amd64"));
-    let many = "sh -c 'i=0; while test $i -lt 2000; do tool true; i=$((i+1)); done 2>/dev/null; exit 0'";
-    let outcome = run("linux/s390x", [layer], &["--command", many, "--command", "echo x"]);
-    let paths: Vec<String> = run_findings(&outcome).into_iter().map(|(_, path, _)| path).collect();
-    assert_eq!(paths, ["/usr/local/bin/tool"], "{}", outcome.all());
-}
-
-#[test]
 fn a_higher_level_of_the_hosts_architecture_runs_natively() {
     let outcome = run("linux/amd64/v2", [], &[]);
     assert_ran(&outcome);
@@ -490,115 +406,6 @@ fn shared_memory_counts() {
     let findings = run_findings(&outcome);
     let [(_, _, message)] = findings.as_slice() else { panic!("{}", outcome.all()) };
     assert!(message.contains("more memory"), "{message}");
-}
-
-/// A number that no other process has in its arguments.
-fn unique() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("9{}{:03}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// How many processes of this machine have this word among their arguments, mpcheck's own aside.
-fn running(mark: &str) -> usize {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    processes
-        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
-        .filter(|line| line.split(|&byte| byte == 0).any(|word| word == mark.as_bytes()))
-        .count()
-}
-
-/// mpcheck in the middle of a command, with a directory for its temporary files and another for its cache.
-struct Started {
-    mpcheck: Child,
-    directory: tempfile::TempDir,
-    _image: Place,
-    mark: String,
-}
-
-impl Started {
-    fn new() -> Started {
-        let (mark, directory) = (unique(), tempfile::tempdir().unwrap());
-        let place = Place::with(&Index::new().images(["linux/amd64", "linux/arm64"].map(|p| image(p, []))).forge());
-        let mpcheck = Command::new(env!("CARGO_BIN_EXE_mpcheck"))
-            .args(["--run", "sandbox", "--no-cache", "--command", &format!("sleep {mark}")])
-            .arg(place.path())
-            .env("TMPDIR", directory.path())
-            .env("HOME", directory.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let started = Started { mpcheck, directory, _image: place, mark };
-        started.until("both platforms sleep", |started| running(&started.mark) >= 2);
-        started
-    }
-
-    fn until(&self, what: &str, done: impl Fn(&Started) -> bool) {
-        let begun = Instant::now();
-        while !done(self) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "this did not come: {what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        let _ = self.mpcheck.kill();
-        let _ = self.mpcheck.wait();
-    }
-}
-
-#[rstest]
-#[case("INT", 2)]
-#[case("TERM", 15)]
-#[case("HUP", 1)]
-#[case("KILL", 9)]
-fn nothing_is_left_after_a_signal(#[case] name: &str, #[case] number: i32) {
-    use std::os::unix::process::ExitStatusExt as _;
-    let mut started = Started::new();
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let kill = Command::new("kill").args([&format!("-{name}"), &started.mpcheck.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    assert_eq!(started.mpcheck.wait().unwrap().signal(), Some(number));
-    started.until("no process is left", |started| running(&started.mark) == 0);
-    started.until("no directory is left", |started| std::fs::read_dir(started.directory.path()).unwrap().count() == 0);
-    assert_eq!(std::fs::read_to_string("/proc/self/mountinfo").unwrap(), mounts);
-}
-
-#[rstest]
-#[case::without_a_cache("TERM", true)]
-#[case::with_a_cache("INT", false)]
-#[case::killed("KILL", false)]
-fn nothing_is_left_of_layers_that_were_being_unpacked(#[case] signal: &str, #[case] no_cache: bool) {
-    let directory = tempfile::tempdir().unwrap();
-    // Enough files that it takes a while.
-    let files = (0..60_000).fold(Layer::new(), |layer, n| layer.file(format!("f/{}/{n}", n % 100), 0o644, "x"));
-    let place = Place::with(&Index::new().image(image("linux/amd64", [files])).forge());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mpcheck"));
-    command.args(["--run", "sandbox"]).arg(place.path()).env("TMPDIR", directory.path()).env("HOME", directory.path());
-    command.env_remove("XDG_CACHE_HOME").stdout(Stdio::null()).stderr(Stdio::null());
-    if no_cache {
-        command.arg("--no-cache");
-    }
-    let mut mpcheck = command.spawn().unwrap();
-    // What goes while it looks makes it fail, and is none of what it prints.
-    let found = |name: &str| {
-        let output = Command::new("find").arg(directory.path()).args(["-name", name]).output().unwrap();
-        output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count()
-    };
-    let begun = Instant::now();
-    while found(".unpacking-*") == 0 && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let _ = Command::new("kill").args([&format!("-{signal}"), &mpcheck.id().to_string()]).status().unwrap();
-    assert_eq!(mpcheck.wait().unwrap().code(), None, "it was over before it was killed");
-    let begun = Instant::now();
-    while found(".unpacking-*") + found(".removing-*") + found("mpcheck-*") > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "something is left");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
@@ -654,55 +461,6 @@ fn a_second_run_takes_layers_from_the_cache_and_says_the_same() {
     assert_eq!(layers(), before);
 }
 
-/// mpcheck and what it needs, in a container of Debian's userland with these options; its exit code and all it said.
-fn inside_a_container(run: &str, options: &[&str]) -> (i32, String) {
-    let socket = classic();
-    let image = EngineImage::named(&socket, &format!("mpcheck-sandbox-{}:1", unique()));
-    done(script("load.sh").args([&socket]).arg(real_image("userland")).args([&image.name, "linux/amd64"]));
-    let directory = tempfile::tempdir().unwrap();
-    let m = directory.path().join("m");
-    std::fs::create_dir(&m).unwrap();
-    std::fs::set_permissions(&m, std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::copy(env!("CARGO_BIN_EXE_mpcheck"), m.join("mpcheck")).unwrap();
-    std::fs::copy(qemu_aarch64(), m.join("qemu-aarch64-static")).unwrap();
-    done(Command::new("cp").arg("-a").arg(real_image("busybox")).arg(m.join("busybox")));
-    let container = done(
-        docker(&socket)
-            .args(["create", "--network", "none", "--env", "HOME=/tmp", "--env", "PATH=/m:/bin"])
-            .args(options)
-            .arg(&image.name)
-            .args(["/m/mpcheck", "/m/busybox", "--run", run, "--require-run"])
-            .args(["--platform", "linux/amd64,linux/arm64", "--command", "cat /proc/self/status"]),
-    );
-    let container = container.trim();
-    done(docker(&socket).arg("cp").arg(&m).arg(format!("{container}:/")));
-    let output = docker(&socket).args(["start", "--attach", container]).output().unwrap();
-    done(docker(&socket).args(["rm", "--force", container]));
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    (output.status.code().unwrap_or(-1), said)
-}
-
-#[rstest]
-// The engine masks parts of /proc, so that no fresh one may be mounted: the sandbox takes the container's.
-#[case::root(&[])]
-#[case::a_user(&["--user", "1000"])]
-#[case::the_whole_proc(&["--security-opt", "systempaths=unconfined"])]
-fn a_container_that_allows_user_namespaces_can_have_sandboxes(#[case] options: &[&str]) {
-    let allowed = ["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"];
-    let (code, said) = inside_a_container("sandbox", &[&allowed, options].concat());
-    assert_eq!(code, 0, "{said}");
-    assert!(said.contains("aarch64"), "{said}");
-}
-
-#[test]
-fn a_container_that_forbids_user_namespaces_is_said_to_do_so() {
-    let (code, said) = inside_a_container("sandbox", &[]);
-    assert_eq!(code, 3, "{said}");
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("user namespaces are forbidden by the container that mpcheck runs in"), "{said}");
-    assert!(said.contains("--security-opt seccomp=unconfined"), "{said}");
-}
-
 #[test]
 fn every_platform_runs_on_its_baseline_processor() {
     let outcome = Check::of(real_image("busybox").to_str().unwrap())
@@ -711,22 +469,4 @@ fn every_platform_runs_on_its_baseline_processor() {
     outcome.assert_clean(7);
     assert_ran(&outcome);
     assert!(outcome.platforms().iter().all(|platform| platform["run"]["how"] == "emulated"), "{}", outcome.all());
-}
-
-#[test]
-fn docker_is_taken_where_there_is_no_sandbox_and_the_report_says_why() {
-    // Where the engine's own socket is, as it sees its files.
-    let (code, said) = inside_a_container("auto", &["--volume", "/run/engine/docker.sock:/var/run/docker.sock"]);
-    assert_eq!(code, 0, "{said}");
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("ran in Docker under qemu"), "{said}");
-    assert!(said.contains("the sandbox does not do here: user namespaces are forbidden"), "{said}");
-}
-
-#[test]
-fn nothing_of_one_command_is_left_for_the_next() {
-    let mark = unique();
-    let leaves = format!("sh -c 'sleep {mark} & exit 0'");
-    let counts = "sh -c 'test $(busybox grep -ls sleep /proc/[0-9]*/comm | busybox wc -l) = 0'";
-    assert_ran(&run("linux/amd64", [], &["--command", &leaves, "--command", counts]));
 }
