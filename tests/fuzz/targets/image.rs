@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mpcheck::check::{self, Requirements};
+use mpcheck::check::{self, Requirements, Runs};
 use mpcheck::image::descriptor::{Descriptor, media_type};
 use mpcheck::image::digest::Digest;
 use mpcheck::image::examine::{self, Options};
@@ -66,7 +66,7 @@ fn report(source: &Memory) -> Report {
     let selection = Selection::all();
     let options = Options { selection: &selection, limits: LIMITS, jobs: 1, cache: None, layers: true, unpack: None };
     let facts = examine::examine(source, &options, &Silent).expect("the index is right");
-    let checked = check::image(&facts, "fuzzed", &Requirements::default());
+    let checked = check::image(&facts, "fuzzed", &Requirements::default(), &Runs::default());
     let mut report = Report {
         schema: SCHEMA.to_owned(),
         tool: Tool { name: "mpcheck".to_owned(), version: "0".to_owned() },
