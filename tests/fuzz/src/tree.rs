@@ -11,8 +11,7 @@ pub const LIMITS: Limits = Limits { bytes: 1 << 20, entries: 300, name_bytes: 32
 
 /// Reads a blob as a layer under its own digest, and checks what comes out.
 pub fn read(blob: &[u8]) -> Option<LayerFacts> {
-    let descriptor =
-        Descriptor::new("application/vnd.oci.image.layer.v1.tar", Digest::of(blob), blob.len() as u64);
+    let descriptor = Descriptor::new("application/vnd.oci.image.layer.v1.tar", Digest::of(blob), blob.len() as u64);
     let read = layer::read(&descriptor, Box::new(Cursor::new(blob.to_vec())), &LIMITS, None, &|_| {});
     assert_eq!(read.undecided, None, "a source that never fails");
     assert_eq!(read.facts.is_none(), !read.faults.is_empty(), "neither facts nor a fault, or both");

@@ -38,7 +38,8 @@ fn seal(archive: &mut [u8]) {
         header[148..156].fill(b' ');
         let sum: u32 = header.iter().map(|&b| u32::from(b)).sum();
         header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        let digits: String = header[124..136].iter().take_while(|b| b.is_ascii_digit()).map(|&b| char::from(b)).collect();
+        let digits: String =
+            header[124..136].iter().take_while(|b| b.is_ascii_digit()).map(|&b| char::from(b)).collect();
         let size = usize::from_str_radix(&digits, 8).unwrap_or_default();
         at += BLOCK + size.div_ceil(BLOCK).saturating_mul(BLOCK).min(archive.len());
     }

@@ -57,7 +57,8 @@ impl Source for Memory {
     }
 
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, SourceError> {
-        let missing = || SourceError::BlobMissing { digest: descriptor.digest.clone(), why: "it was not put in".to_owned() };
+        let missing =
+            || SourceError::BlobMissing { digest: descriptor.digest.clone(), why: "it was not put in".to_owned() };
         Ok(Box::new(Cursor::new(self.blobs.get(&descriptor.digest).cloned().ok_or_else(missing)?)))
     }
 }
