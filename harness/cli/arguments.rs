@@ -98,12 +98,9 @@ variant are not tried.
 Exit codes: 0 all that is required runs; 1 something that is required does not; 2 wrong usage; 3 a required platform \
 could not be tried; 4 nothing could be tried.";
 
+/// Where the result goes, and when it is a failure.
 #[derive(Debug, Args)]
-pub(super) struct HostArguments {
-    /// Platforms that must run here; without it none is required
-    #[arg(long, value_name = "PLATFORM,..")]
-    pub(super) require: Vec<String>,
-
+pub(super) struct ResultArguments {
     /// The lowest severity that fails the run: error or warning
     #[arg(long, value_name = "SEVERITY", default_value = "error", value_parser = |text: &str| text.parse::<FailOn>())]
     pub(super) fail_on: FailOn,
@@ -115,6 +112,16 @@ pub(super) struct HostArguments {
     /// Also write the result to a file, as text or json; may be repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = report_file)]
     pub(super) report: Vec<(Format, PathBuf)>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HostArguments {
+    /// Platforms that must run here; without it none is required
+    #[arg(long, value_name = "PLATFORM,..")]
+    pub(super) require: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) result: ResultArguments,
 
     /// Show all handlers, whole versions, and why the sandbox does not run a platform
     #[arg(long, short)]
@@ -264,17 +271,8 @@ pub(super) struct CheckArguments {
     #[arg(long, value_name = "IMAGE")]
     pub(super) baseline: Option<String>,
 
-    /// The lowest severity that fails the run: error or warning
-    #[arg(long, value_name = "SEVERITY", default_value = "error", value_parser = |text: &str| text.parse::<FailOn>())]
-    pub(super) fail_on: FailOn,
-
-    /// The format of the result on standard output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(super) format: Format,
-
-    /// Also write the result to a file, as text or json; may be repeated
-    #[arg(long, value_name = "FORMAT=FILE", value_parser = report_file)]
-    pub(super) report: Vec<(Format, PathBuf)>,
+    #[command(flatten)]
+    pub(super) result: ResultArguments,
 
     /// Show all paths and where the time went
     #[arg(long, short, conflicts_with = "quiet")]

@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
         std::env::var_os("DOCKER_DEFAULT_PLATFORM").map(|value| value.to_string_lossy().into_owned());
     super::run::check_usage(arguments)?;
     let plan = Plan::new(arguments, default_platform.as_deref())?;
-    let files = arguments.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
+    let files = arguments.result.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     plan.announce(arguments, color);
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
@@ -66,12 +66,12 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
         // What is left behind does no harm; the next run tries again.
         let _ = cache.prune(started);
     }
-    let report = parts.into_report(started, begun.elapsed(), arguments.fail_on);
+    let report = parts.into_report(started, begun.elapsed(), arguments.result.fail_on);
     for file in files {
         file.write(&report, arguments.verbose)?;
     }
-    output::to_stdout(&report, arguments.format, arguments.verbose, color)?;
-    Ok(reports::exit_code(&report, arguments.fail_on))
+    output::to_stdout(&report, arguments.result.format, arguments.verbose, color)?;
+    Ok(reports::exit_code(&report, arguments.result.fail_on))
 }
 
 /// The arguments, after the world was looked at.

@@ -16,7 +16,7 @@ use std::time::{Instant, SystemTime};
 pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure> {
     let (started, begun) = (SystemTime::now(), Instant::now());
     let required = required(&arguments.require, "name the platforms that must run here")?;
-    let files = arguments.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
+    let files = arguments.result.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
     let facts = {
@@ -39,13 +39,13 @@ pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure
         findings,
         timings: Vec::new(),
     };
-    report.verdict = reports::verdict(&report, arguments.fail_on);
+    report.verdict = reports::verdict(&report, arguments.result.fail_on);
     report.sort();
     for file in files {
         file.write(&report, arguments.verbose)?;
     }
-    output::to_stdout(&report, arguments.format, arguments.verbose, color)?;
-    Ok(reports::exit_code(&report, arguments.fail_on))
+    output::to_stdout(&report, arguments.result.format, arguments.verbose, color)?;
+    Ok(reports::exit_code(&report, arguments.result.fail_on))
 }
 
 fn engine(arguments: &HostArguments) -> EngineOptions {

@@ -7,6 +7,7 @@ use crate::image::ImageFacts;
 use crate::image::examine::{self, Unpack};
 use crate::image::layer::Limits;
 use crate::image::observe::Silent;
+use crate::image::parallel::in_parallel;
 use crate::image::reference::Location;
 use crate::image::source::{EngineOptions, Source, SourceOptions, open_image};
 use crate::image::store::MAX_STORE_BYTES;
@@ -17,7 +18,6 @@ use crate::run::docker::Docker;
 use crate::run::sandbox::Sandbox;
 use crate::run::{Command, Cpu, NotReady, Runner};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// What contradicts itself in the options of running, told before anything is read.
@@ -155,25 +155,7 @@ impl Running {
             return Vec::new();
         }
         let runners = self.runners();
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        let done: Vec<Mutex<Option<Attempt>>> = facts.platforms.iter().map(|_| Mutex::new(None)).collect();
-        std::thread::scope(|scope| {
-            for _ in 0..jobs.clamp(1, facts.platforms.len().max(1)) {
-                scope.spawn(|| {
-                    while let Some((platform, slot)) = {
-                        let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                        facts.platforms.get(index).zip(done.get(index))
-                    } {
-                        let result = attempt(&runners, &self.wish, facts, platform, source, location);
-                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                    }
-                });
-            }
-        });
-        let missing = || Attempt::NotRun(NotReady::new("running it was given up", ""));
-        done.into_iter()
-            .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(missing))
-            .collect()
+        in_parallel(&facts.platforms, jobs, |platform| attempt(&runners, &self.wish, platform, source, location))
     }
 }
 

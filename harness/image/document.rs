@@ -115,6 +115,9 @@ pub struct History {
     pub is_empty_layer: bool,
 }
 
+/// The PATH of an image that sets none (moby, `oci/defaults.go`).
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 impl Config {
     /// The value of a variable in the environment; the last one counts.
     #[must_use]

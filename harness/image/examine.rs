@@ -8,12 +8,13 @@ use super::facts::{Attestation, ImageFacts, LayerHow, LayerState, PlatformFacts,
 use super::fetch::{self, Unread};
 use super::layer::{self, Fault, LayerRead, Limits};
 use super::observe::{Event, Observer};
+use super::parallel::in_parallel;
 use super::source::{Source, SourceError};
 use super::store::Store;
 use crate::platform::{Platform, Selection};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How deep indexes may lie in indexes. BuildKit and others never go below 2.
@@ -492,24 +493,4 @@ fn is_not_distributed(descriptor: &Descriptor) -> bool {
     !descriptor.urls.is_empty()
         || descriptor.media_type.contains(".nondistributable.")
         || descriptor.media_type.contains(".foreign.")
-}
-
-/// Maps over the items with so many threads, each taking the next item when it is free.
-fn in_parallel<T: Sync, U: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> U + Sync) -> Vec<U> {
-    let next = AtomicUsize::new(0);
-    let done: Vec<Mutex<Option<U>>> = items.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, items.len().max(1)) {
-            scope.spawn(|| {
-                while let Some((item, slot)) = {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(i).zip(done.get(i))
-                } {
-                    let result = work(item);
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                }
-            });
-        }
-    });
-    done.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }

@@ -14,6 +14,7 @@ pub mod facts;
 pub mod fetch;
 pub mod layer;
 pub mod observe;
+pub(crate) mod parallel;
 pub mod reference;
 pub mod rootfs;
 pub mod source;

@@ -11,7 +11,6 @@ pub mod docker;
 pub mod sandbox;
 
 use crate::image::PlatformFacts;
-use crate::image::digest::Digest;
 use crate::image::document::Config;
 use crate::image::reference::Location;
 use crate::image::source::Source;
@@ -88,8 +87,6 @@ pub struct Task<'a> {
     pub platform: &'a PlatformFacts,
     /// Its config: environment, working directory, user.
     pub config: &'a Config,
-    /// The digest of the image's index; `None` where it has none.
-    pub index: Option<&'a Digest>,
     /// Where the image was read from.
     pub source: &'a dyn Source,
     /// How the image is called there.

@@ -103,7 +103,6 @@ impl Examined {
         let wanted = Platform::parse(platform).unwrap();
         let platform = self.facts.platforms.iter().find(|facts| facts.platform == wanted).unwrap();
         Task {
-            index: None,
             platform,
             config: platform.config.as_ref().unwrap(),
             source: self.source.as_ref(),

@@ -4,7 +4,7 @@ use super::scratch;
 use crate::checked::Given;
 use mpcheck::check::run::{Attempt, Expectation, Smoke, SmokeKind};
 use mpcheck::platform::Platform;
-use mpcheck::run::{Command, Cpu, Ended, Exit, Output, Ran, Refused, StartError};
+use mpcheck::run::{Command, Cpu, Ended, Exit, NotReady, Output, Ran, Refused, StartError};
 use mpcheck_kit::elf::Elf;
 use mpcheck_kit::image::Image;
 use mpcheck_kit::layer::Layer;
@@ -143,6 +143,12 @@ impl Told {
 
     pub(super) fn baseline(mut self) -> Self {
         self.cpu = Cpu::Baseline;
+        self
+    }
+
+    /// The sandbox came to an end before all commands had run.
+    pub(super) fn interrupted(mut self, why: &str) -> Self {
+        self.ran.interrupted = Some(NotReady::new(why, "see there"));
         self
     }
 

@@ -73,6 +73,16 @@ fn under_require_run_it_is_an_error_that_names_the_option() {
     assert!(run.reason.as_ref().unwrap().starts_with("this platform had to be run (--require-run)"), "{run:?}");
 }
 
+#[test]
+fn a_container_that_ended_in_the_middle_is_undecided_and_what_was_seen_stands() {
+    let checked = check(emulated("linux/arm64").interrupted("the sandbox came to an end"));
+    let run = run_of(&checked);
+    assert_eq!(run.status, Status::Error);
+    assert_eq!(run.reason.as_deref(), Some("not all commands could be run: the sandbox came to an end; see there"));
+    let checked = check(emulated("linux/arm64").app(code(3)).interrupted("the sandbox came to an end"));
+    assert_eq!(run_of(&checked).status, Status::Failed);
+}
+
 /// What was decided beside it is not taken back.
 #[test]
 fn a_failure_beside_a_crash_is_a_failure() {

@@ -5,12 +5,9 @@
 //! slash from the working directory; Docker, which has a PATH of its own for
 //! images without one (`DefaultPathEnv`).
 
-use crate::image::document::Config;
+use crate::image::document::{Config, DEFAULT_PATH};
 use crate::image::rootfs::{LookupError, NodeKind, RootFs};
 use std::collections::BTreeSet;
-
-/// The PATH of an image that sets none (moby, `oci/defaults.go`).
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Programs that start the program after their own options, which take no value but for those listed.
 const WRAPPERS: &[(&str, &[&str])] = &[

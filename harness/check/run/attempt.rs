@@ -1,9 +1,9 @@
 //! An attempt to run one platform: what is started, and what came of it.
 
+use crate::image::PlatformFacts;
 use crate::image::document::Config;
 use crate::image::reference::Location;
 use crate::image::source::Source;
-use crate::image::{ImageFacts, PlatformFacts};
 use crate::run::choose::{How, Runners};
 use crate::run::{Command, Cpu, Limits, NotReady, Ran, Task};
 use regex::Regex;
@@ -83,7 +83,6 @@ pub enum Attempt {
 pub fn attempt(
     runners: &Runners<'_>,
     wish: &Wish,
-    facts: &ImageFacts,
     platform: &PlatformFacts,
     source: &dyn Source,
     location: &Location,
@@ -110,16 +109,7 @@ pub fn attempt(
         Err(why) => return Attempt::NotRun(NotReady::new(why, "give the command yourself, with --command")),
     };
     let commands: Vec<Command> = smokes.iter().map(|smoke| smoke.command.clone()).collect();
-    let task = Task {
-        platform,
-        config,
-        index: facts.is_index.then_some(&facts.digest),
-        source,
-        location,
-        cpu: runners.cpu,
-        commands: &commands,
-        limits: wish.limits,
-    };
+    let task = Task { platform, config, source, location, cpu: runners.cpu, commands: &commands, limits: wish.limits };
     let choice = match runners.choose(&platform.platform) {
         Ok(choice) => choice,
         Err(not_ready) => return Attempt::NotRun(not_ready),

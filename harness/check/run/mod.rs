@@ -12,6 +12,7 @@ pub use attempt::{Attempt, Expectation, Smoke, SmokeKind, Wish, attempt};
 use super::outcome::State;
 use crate::image::PlatformFacts;
 use crate::image::rootfs::RootFs;
+use crate::run::NotReady;
 use mpcheck_reports::{Finding, RunHow, RunSummary, Status};
 
 /// What came of running one platform.
@@ -36,17 +37,15 @@ pub(super) fn outcome(
             (Status::Skipped, Some(why))
         }
     };
+    let whole = |not_ready: &NotReady| match not_ready.hint.as_str() {
+        "" => not_ready.why.clone(),
+        hint => format!("{}; {hint}", not_ready.why),
+    };
     match attempt {
         Attempt::Skipped(why) => {
             Outcome { findings: Vec::new(), state: (Status::Skipped, Some(why.clone())), summary: None }
         }
-        Attempt::NotRun(not_ready) => {
-            let why = match not_ready.hint.as_str() {
-                "" => not_ready.why.clone(),
-                hint => format!("{}; {hint}", not_ready.why),
-            };
-            Outcome { findings: Vec::new(), state: not_run(why), summary: None }
-        }
+        Attempt::NotRun(not_ready) => Outcome { findings: Vec::new(), state: not_run(whole(not_ready)), summary: None },
         Attempt::Ran { runner, why, ran, smokes, cpu } => {
             let judged = judge::judge(platform, rootfs, ran, smokes, *cpu);
             let summary = RunSummary {
@@ -58,7 +57,7 @@ pub(super) fn outcome(
             };
             let state = match &ran.interrupted {
                 // It began, so the image may be what ended it.
-                Some(broken) => (Status::Error, Some(format!("not all commands could be run: {}", broken.why))),
+                Some(broken) => (Status::Error, Some(format!("not all commands could be run: {}", whole(broken)))),
                 None => judged.undecided.map_or((Status::Passed, None), not_run),
             };
             Outcome { findings: judged.findings, state, summary: Some(summary) }

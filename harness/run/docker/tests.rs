@@ -114,7 +114,6 @@ fn run(docker: &Docker) -> Result<Ran, NotReady> {
     };
     let commands = [Command { words: vec!["true".to_owned()], timeout: Duration::from_secs(1) }];
     docker.run(&Task {
-        index: None,
         platform: &facts,
         config: &config,
         source: &Zeros,

@@ -3,6 +3,7 @@
 use super::super::{NotReady, Task};
 use super::prepared::{Pointers, PreparedCommand};
 use super::user;
+use crate::image::document::DEFAULT_PATH;
 use crate::image::store::Held;
 use std::ffi::CString;
 use std::io::Read as _;
@@ -10,9 +11,6 @@ use std::path::Path;
 
 /// The largest `/etc/passwd` or `/etc/group` that is read.
 const MAX_ACCOUNTS: u64 = 1 << 20;
-
-/// What `PATH` is where the image names none, as for an engine.
-pub(super) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The environment of the commands, as an engine makes it.
 pub(super) fn environment(task: &Task<'_>, user: &user::User, cpu: Option<&str>) -> Vec<String> {

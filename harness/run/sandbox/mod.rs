@@ -34,13 +34,14 @@ mod user;
 
 use super::{Command, Cpu, Ended, Exit, Limits, NotReady, Offer, Ran, Refused, Runner, Task, emulator_version};
 use crate::image::digest::Digest;
+use crate::image::document::DEFAULT_PATH;
 use crate::image::layer;
 use crate::image::source::Source;
 use crate::image::store::{Held, Store};
 use crate::image::{LayerState, PlatformFacts};
 use crate::platform::{Architecture, Platform};
 use crate::probe;
-use command::{DEFAULT_PATH, accounts, c_string, environment, prepared_command};
+use command::{accounts, c_string, environment, prepared_command};
 use emulator::{Emulator, Emulators};
 use prepared::{Prepared, PreparedCommand, PreparedFile};
 use spawn::{Host, Running};
