@@ -139,6 +139,17 @@ impl Readiness {
         }
     }
 
+    /// Runs the probe under the host's handlers alone, and in an empty root only where it runs at all: one under which it
+    /// hangs is waited for once.
+    pub(super) fn under_handlers(row: &'static Architecture, sandbox: &Sandbox) -> Self {
+        let not_asked = NotReady::new("it was not asked for", "");
+        let mut readiness = Self::prove(row, Err(&not_asked));
+        if readiness.direct.as_ref().is_ok_and(Probed::ran) {
+            readiness.empty_root = sandbox.under_host_handlers(row).map(|ended| Probed::of(&ended, ""));
+        }
+        readiness
+    }
+
     /// The platform: the architecture on Linux, without a variant that nobody named.
     #[must_use]
     pub fn platform(&self) -> Platform {
@@ -194,7 +205,7 @@ fn version(program: &[u8]) -> Option<String> {
 }
 
 /// "qemu-aarch64 version 7.2.9 (Debian 1:7.2+dfsg-7+deb12u5)", as a name and a version.
-fn version_in(told: &str) -> Option<String> {
+pub(super) fn version_in(told: &str) -> Option<String> {
     let (name, version) = told.lines().next()?.trim().split_once(" version ")?;
     let shown: String = format!("{name} {version}").chars().take(120).flat_map(char::escape_debug).collect();
     Some(shown)
