@@ -3,9 +3,10 @@
 use super::arguments::{Color, SourceArguments};
 use super::console;
 use super::failure::Failure;
-use crate::host::install::{self, Asked, Change, Done, Emulators, Order, Outcome, Stop, is_own};
+use crate::host::install::{self, Asked, Change, Done, Emulators, Order, Outcome, Stop, engine, is_own};
 use crate::host::system::System;
 use crate::image::cache::Cache;
+use crate::image::reference::{EngineImage, Location};
 use crate::image::source::SourceOptions;
 use crate::platform::Platform;
 use crate::run::{NotReady, cleanup};
@@ -34,7 +35,8 @@ could not be done.
 Examples:
   sudo mpcheck host install arm64,arm --persist
   sudo mpcheck host install all --emulators tonistiigi/binfmt
-  mpcheck host install arm64 --dry-run";
+  mpcheck host install arm64 --dry-run
+  mpcheck host install arm64,arm --engine";
 
 const AFTER_UNINSTALL: &str = "\
 Entries that are no emulators' are never touched, whatever they are called. `all` leaves out the host's own architecture.
@@ -62,6 +64,14 @@ pub(super) struct InstallArguments {
 pub(super) struct UninstallArguments {
     #[command(flatten)]
     what: What,
+
+    /// With --engine: the image, if it is not tonistiigi/binfmt
+    #[arg(long, value_name = "IMAGE", requires = "engine")]
+    emulators: Option<String>,
+
+    /// The Docker engine's address (unix:///PATH, tcp://HOST:PORT), instead of DOCKER_HOST and DOCKER_CONTEXT
+    #[arg(long, value_name = "ADDRESS", requires = "engine")]
+    host: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +79,11 @@ struct What {
     /// For which architectures: arm64, linux/arm64, aarch64, commas and repeats; or all
     #[arg(required = true, value_name = "ARCH,..")]
     architectures: Vec<String>,
+
+    /// On the host of the Docker engine, also a remote one, by a privileged container of tonistiigi/binfmt (or of the
+    /// image that --emulators names); needs no root here
+    #[arg(long)]
+    engine: bool,
 
     /// Only print what would be done, as commands; needs no root
     #[arg(long)]
@@ -81,7 +96,9 @@ struct What {
 
 impl What {
     fn asked(&self) -> Result<Asked, Failure> {
-        Asked::parse(&self.architectures, Platform::host().row()).map_err(|error| {
+        // An engine's host may be of any architecture.
+        let host = Platform::host().row().filter(|_| !self.engine);
+        Asked::parse(&self.architectures, host).map_err(|error| {
             let failure = Failure::usage(error.why);
             if error.hint.is_empty() { failure } else { failure.hint(error.hint) }
         })
@@ -92,7 +109,7 @@ impl What {
 pub(super) fn run(command: &HostCommand, color: Color) -> Result<u8, Failure> {
     match command {
         HostCommand::Install(arguments) => install(arguments, color),
-        HostCommand::Uninstall(arguments) => uninstall(&arguments.what, color),
+        HostCommand::Uninstall(arguments) => uninstall(arguments, color),
     }
 }
 
@@ -101,17 +118,24 @@ fn install(arguments: &InstallArguments, color: Color) -> Result<u8, Failure> {
     if let Some(image) = &arguments.emulators {
         super::run::emulators_location(image)?;
     }
+    let mut sources = SourceOptions::default();
+    sources.registry.plain_http = arguments.source.plain_http;
+    sources.registry.insecure = arguments.source.insecure;
+    sources.registry.ca_cert.clone_from(&arguments.source.ca_cert);
+    sources.engine.clone_from(&arguments.source.host);
+    if arguments.what.engine {
+        if arguments.persist {
+            return Err(Failure::usage("--persist is not for --engine: a container cannot write the files of an engine's host")
+                .hint("run `mpcheck host install --persist` on that host, or this command after each of its boots"));
+        }
+        return on_engine(&arguments.what, &asked, arguments.emulators.as_deref(), &sources, engine::Change::Install, color);
+    }
     let host = Platform::host();
     if let Some(row) = asked.rows.iter().find(|row| host.row().is_some_and(|host| is_own(host, row))) {
         let why = format!("{} is this machine's own: under an emulator its programs would run many times slower", row.name);
         return Err(Failure::usage(why).hint(format!("leave it out, or write all; this machine is {host}")));
     }
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
-    let mut sources = SourceOptions::default();
-    sources.registry.plain_http = arguments.source.plain_http;
-    sources.registry.insecure = arguments.source.insecure;
-    sources.registry.ca_cert.clone_from(&arguments.source.ca_cert);
-    sources.engine.clone_from(&arguments.source.host);
     let done = {
         // What is only told leaves no trace in the cache.
         let cache = Cache::user_directory(|name| std::env::var_os(name).map(Into::into));
@@ -146,8 +170,52 @@ fn install(arguments: &InstallArguments, color: Color) -> Result<u8, Failure> {
     tell(&done, &arguments.what, color)
 }
 
-fn uninstall(what: &What, color: Color) -> Result<u8, Failure> {
-    let done = install::uninstall(&what.asked()?, what.dry_run).map_err(|stop| stopped(stop, "uninstall", what))?;
+fn uninstall(arguments: &UninstallArguments, color: Color) -> Result<u8, Failure> {
+    let what = &arguments.what;
+    let asked = what.asked()?;
+    if what.engine {
+        let sources = SourceOptions { engine: arguments.host.clone(), ..SourceOptions::default() };
+        return on_engine(what, &asked, arguments.emulators.as_deref(), &sources, engine::Change::Uninstall, color);
+    }
+    let done = install::uninstall(&asked, what.dry_run).map_err(|stop| stopped(stop, "uninstall", what))?;
+    tell(&done, what, color)
+}
+
+/// The image that is run on an engine's host where nobody names another.
+const INSTALLER: &str = "tonistiigi/binfmt";
+
+fn on_engine(
+    what: &What,
+    asked: &Asked,
+    image: Option<&str>,
+    sources: &SourceOptions,
+    change: engine::Change,
+    color: Color,
+) -> Result<u8, Failure> {
+    let typed = image.unwrap_or(INSTALLER);
+    let image = match super::run::emulators_location(typed)? {
+        Location::Registry { name } => EngineImage::Name(name),
+        Location::Engine { image } => image,
+        Location::Layout { .. } | Location::Archive { .. } => {
+            return Err(Failure::usage(format!("--emulators {typed}: an engine runs images of its own, or of a registry"))
+                .hint("`docker load` brings it there; then write docker-daemon:NAME"));
+        }
+    };
+    if what.dry_run {
+        let quoted = |address: &String| shlex::try_quote(address).map_or_else(|_| address.clone(), |word| word.into_owned());
+        let at = sources.engine.as_ref().map(|address| format!("--host {} ", quoted(address))).unwrap_or_default();
+        let words = engine::arguments(change, asked).join(" ");
+        let words = words.replace("qemu-*", "'qemu-*'");
+        return console::print(&format!("docker {at}run --privileged --rm {image} {words}\n"));
+    }
+    cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
+    let pulling = |name: &str| {
+        if !what.quiet {
+            console::note(&format!("the engine pulls {name}; it is removed afterwards"), color);
+        }
+    };
+    let docker = super::run::docker(sources);
+    let done = engine::run(&docker, &image, asked, change, &pulling).map_err(|why| failed(&why))?;
     tell(&done, what, color)
 }
 
@@ -221,6 +289,7 @@ fn line(one: &Done) -> String {
             };
             ('✓', format!("{change}, {emulator} ({}), registered again at boot: {boot}", flags.join(", ")))
         }
+        Outcome::OnEngine(what) => ('✓', what.clone()),
         Outcome::Native => ('✓', "runs on this machine's own processor; there is nothing to install".to_owned()),
         Outcome::Removed => ('✓', "removed".to_owned()),
         Outcome::NotThere => ('✓', "was not there".to_owned()),

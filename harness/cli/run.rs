@@ -168,7 +168,7 @@ impl Drop for Running {
     }
 }
 
-fn docker(sources: &SourceOptions) -> Docker {
+pub(super) fn docker(sources: &SourceOptions) -> Docker {
     let engine = EngineOptions {
         host: sources.engine.clone(),
         environment: sources.environment.clone(),

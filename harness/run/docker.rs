@@ -10,6 +10,7 @@ mod container;
 mod exec;
 mod image;
 mod leftovers;
+mod privileged;
 
 use super::cleanup::Guard;
 use super::{Cpu, Ended, Exit, NotReady, Offer, Ran, Runner, Task};
@@ -25,6 +26,7 @@ use image::Held;
 use leftovers::{Leftovers, Thing};
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
+pub use privileged::Said;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 

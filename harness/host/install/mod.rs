@@ -19,6 +19,7 @@
 
 mod asked;
 mod boot;
+pub mod engine;
 mod entry;
 mod plan;
 mod step;

@@ -78,6 +78,8 @@ pub enum Outcome {
         /// The file that registers it at boot, and whether anybody reads that.
         boot: Option<(String, bool)>,
     },
+    /// It runs on an engine's host; what was done there.
+    OnEngine(String),
     /// The machine's own processor runs it.
     Native,
     /// Its entries and files are gone.
