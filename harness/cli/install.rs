@@ -125,14 +125,24 @@ fn install(arguments: &InstallArguments, color: Color) -> Result<u8, Failure> {
     sources.engine.clone_from(&arguments.source.host);
     if arguments.what.engine {
         if arguments.persist {
-            return Err(Failure::usage("--persist is not for --engine: a container cannot write the files of an engine's host")
-                .hint("run `mpcheck host install --persist` on that host, or this command after each of its boots"));
+            return Err(Failure::usage(
+                "--persist is not for --engine: a container cannot write the files of an engine's host",
+            )
+            .hint("run `mpcheck host install --persist` on that host, or this command after each of its boots"));
         }
-        return on_engine(&arguments.what, &asked, arguments.emulators.as_deref(), &sources, engine::Change::Install, color);
+        return on_engine(
+            &arguments.what,
+            &asked,
+            arguments.emulators.as_deref(),
+            &sources,
+            engine::Change::Install,
+            color,
+        );
     }
     let host = Platform::host();
     if let Some(row) = asked.rows.iter().find(|row| host.row().is_some_and(|host| is_own(host, row))) {
-        let why = format!("{} is this machine's own: under an emulator its programs would run many times slower", row.name);
+        let why =
+            format!("{} is this machine's own: under an emulator its programs would run many times slower", row.name);
         return Err(Failure::usage(why).hint(format!("leave it out, or write all; this machine is {host}")));
     }
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
@@ -141,7 +151,8 @@ fn install(arguments: &InstallArguments, color: Color) -> Result<u8, Failure> {
         let cache = Cache::user_directory(|name| std::env::var_os(name).map(Into::into));
         let cache = cache.filter(|_| !arguments.what.dry_run);
         let mut temporary = None;
-        let sandbox = super::run::sandbox(cache, arguments.emulators.is_some(), &mut temporary).map_err(|why| failed(&why))?;
+        let sandbox =
+            super::run::sandbox(cache, arguments.emulators.is_some(), &mut temporary).map_err(|why| failed(&why))?;
         let image = arguments.emulators.as_deref().unwrap_or_default();
         let fetch = || {
             super::run::fetch_emulators(&sandbox, image, &sources)
@@ -197,12 +208,15 @@ fn on_engine(
         Location::Registry { name } => EngineImage::Name(name),
         Location::Engine { image } => image,
         Location::Layout { .. } | Location::Archive { .. } => {
-            return Err(Failure::usage(format!("--emulators {typed}: an engine runs images of its own, or of a registry"))
-                .hint("`docker load` brings it there; then write docker-daemon:NAME"));
+            return Err(Failure::usage(format!(
+                "--emulators {typed}: an engine runs images of its own, or of a registry"
+            ))
+            .hint("`docker load` brings it there; then write docker-daemon:NAME"));
         }
     };
     if what.dry_run {
-        let quoted = |address: &String| shlex::try_quote(address).map_or_else(|_| address.clone(), |word| word.into_owned());
+        let quoted =
+            |address: &String| shlex::try_quote(address).map_or_else(|_| address.clone(), |word| word.into_owned());
         let at = sources.engine.as_ref().map(|address| format!("--host {} ", quoted(address))).unwrap_or_default();
         let words = engine::arguments(change, asked).join(" ");
         let words = words.replace("qemu-*", "'qemu-*'");
@@ -245,7 +259,8 @@ fn stopped(stop: Stop, command: &str, what: &What) -> Failure {
 
 /// Prints what became of each, and gives the exit code.
 fn tell(done: &[Done], what: &What, color: Color) -> Result<u8, Failure> {
-    let text: String = if what.dry_run { planned(done) } else { done.iter().map(|one| format!("{}\n", line(one))).collect() };
+    let text: String =
+        if what.dry_run { planned(done) } else { done.iter().map(|one| format!("{}\n", line(one))).collect() };
     console::print(&text)?;
     if !what.quiet {
         for one in done {
@@ -299,7 +314,8 @@ fn line(one: &Done) -> String {
         Outcome::NotDone(why) => ('✗', format!("{}; {}", why.why, why.hint)),
         Outcome::LeftOut(why) => ('-', format!("left out: {why}")),
     };
-    let told: String = told.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect();
+    let told: String =
+        told.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect();
     format!("linux/{} {mark} {told}", one.row.name)
 }
 

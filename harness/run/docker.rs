@@ -24,9 +24,9 @@ use container::Container;
 use exec::{End, Executed, Order};
 use image::Held;
 use leftovers::{Leftovers, Thing};
+pub use privileged::Said;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
-pub use privileged::Said;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 

@@ -17,7 +17,9 @@ pub(super) fn install(row: &Architecture) -> String {
     let package = "for good: `apt-get install qemu-user-static` on Debian and Ubuntu, `dnf install qemu-user-static` on \
                    Fedora";
     match docker(row) {
-        Some(docker) => format!("{own}; or as a user of Docker: `{docker}`, until the next boot; or as root, {package}"),
+        Some(docker) => {
+            format!("{own}; or as a user of Docker: `{docker}`, until the next boot; or as root, {package}")
+        }
         None => format!("{own}; or, {package}"),
     }
 }
@@ -62,7 +64,11 @@ mod tests {
     #[test]
     fn an_image_is_named_for_what_it_has() {
         let hint = |name: &str| install(Architecture::by_name(name).unwrap());
-        assert!(hint("s390x").starts_with("as root: `mpcheck host install s390x`; or as a user of Docker"), "{}", hint("s390x"));
+        assert!(
+            hint("s390x").starts_with("as root: `mpcheck host install s390x`; or as a user of Docker"),
+            "{}",
+            hint("s390x")
+        );
         assert!(hint("s390x").contains("tonistiigi/binfmt --install s390x`"));
         assert!(hint("mips").contains("for good: `apt-get") && !hint("mips").contains("docker"), "{}", hint("mips"));
         let own = Platform::host();

@@ -84,15 +84,16 @@ fn unknown(word: &str, host: Option<&Architecture>) -> NotAsked {
     let shown: String = word.chars().take(40).flat_map(char::escape_debug).collect();
     // Comparing takes the product of both lengths.
     let typed = word.rsplit('/').next().unwrap_or(word).chars().take(24).collect::<String>().to_ascii_lowercase();
-    let names = installable().flat_map(|row| {
+    let others = || installable().filter(|row| host.is_none_or(|host| !is_own(host, row)));
+    let names = others().flat_map(|row| {
         let aliases = row.aliases.iter().map(|alias| alias.name);
         let qemu = row.emulator.map(|emulator| emulator.name);
         std::iter::once(row.name).chain(aliases).chain(qemu).map(move |name| (name, row.name))
     });
     let rated = names.map(|(name, row)| (strsim::damerau_levenshtein(&typed, name), row));
-    let nearest = rated.filter(|(distance, _)| *distance <= 2).min();
-    let others = installable().filter(|row| host.is_none_or(|host| !is_own(host, row)));
-    let known: Vec<&str> = others.map(|row| row.name).collect();
+    // One mistake in three letters.
+    let nearest = rated.filter(|(distance, _)| distance * 3 <= typed.chars().count()).min();
+    let known: Vec<&str> = others().map(|row| row.name).collect();
     let hint = match nearest {
         Some((_, name)) => format!("did you mean `{name}`? There are {}", known.join(", ")),
         None => format!("there are {}, and all", known.join(", ")),

@@ -1,7 +1,7 @@
 //! What registers an emulator at the next boot: a file of binfmt.d(5), which systemd-binfmt reads, and OpenRC's service
 //! binfmt.
 
-use super::entry::fault;
+use super::entry::{broken, fault};
 use super::step::Step;
 use crate::host::interpreter::Interpreter;
 use crate::host::registration::{self, Registered, Registration};
@@ -28,13 +28,15 @@ fn file(emulator: &str) -> PathBuf {
     Path::new(DIRECTORY).join(format!("zz-mpcheck-qemu-{emulator}.conf"))
 }
 
-/// The file that registers programs of an architecture at boot, so that they run in containers, if there is one.
-pub(super) fn registered(row: &Architecture) -> Option<String> {
+/// The file that registers programs of an architecture at boot, so that they run in containers, if there is one; `whole`:
+/// also with the flags that `install` gives.
+pub(super) fn registered(row: &Architecture, whole: bool) -> Option<String> {
     let is_sound = |registration: &Registration| match &registration.what {
         Registered::Handler(handler) => {
-            let interpreter = Interpreter::read(Path::new(&handler.interpreter));
+            let file = Interpreter::read(Path::new(&handler.interpreter));
+            let fault = if whole { fault(handler, row, &file, false) } else { broken(handler, row, &file) };
             // Unlike what is registered now, what is to be opened at boot has to be there.
-            interpreter == Interpreter::Static && fault(handler, row, &interpreter, false).is_none()
+            file == Interpreter::Static && fault.is_none()
         }
         Registered::Name(_) => true,
     };
@@ -104,11 +106,15 @@ fn reader(systemd: bool, systemd_binfmt: bool, openrc: bool) -> Option<String> {
     let otherwise = "run `mpcheck host install` at each boot, from a unit or from cron's @reboot";
     match (systemd, systemd_binfmt, openrc) {
         (true, true, _) => None,
-        (true, false, _) => Some(format!("systemd has no systemd-binfmt here, so nothing reads {DIRECTORY} at boot: {otherwise}")),
+        (true, false, _) => {
+            Some(format!("systemd has no systemd-binfmt here, so nothing reads {DIRECTORY} at boot: {otherwise}"))
+        }
         (false, _, true) => Some(format!(
             "systemd does not run here; OpenRC's service reads {DIRECTORY} once it is switched on: `rc-update add binfmt boot`"
         )),
-        (false, _, false) => Some(format!("systemd does not run here, so nothing reads {DIRECTORY} at boot: {otherwise}")),
+        (false, _, false) => {
+            Some(format!("systemd does not run here, so nothing reads {DIRECTORY} at boot: {otherwise}"))
+        }
     }
 }
 

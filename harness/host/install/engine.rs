@@ -69,8 +69,7 @@ pub fn run(
 fn read(said: &Said, image: &EngineImage, asked: &Asked, change: Change) -> Result<Vec<Done>, NotReady> {
     let verb = if change == Change::Install { "installing: " } else { "uninstalling: " };
     let lines: Vec<&str> = said.stderr.lines().chain(said.stdout.lines()).collect();
-    let told: Vec<(&str, &str)> =
-        lines.iter().filter_map(|line| line.strip_prefix(verb)?.split_once(' ')).collect();
+    let told: Vec<(&str, &str)> = lines.iter().filter_map(|line| line.strip_prefix(verb)?.split_once(' ')).collect();
     // Removing by a pattern says nothing where there is nothing.
     if told.is_empty() && (change == Change::Install || !said.stdout.contains("\"supported\"")) {
         let all = shown(&lines.join("; "));
@@ -110,8 +109,12 @@ fn installed(
         None => return Outcome::NotDone(NotReady::new(format!("{image} said nothing of it"), "")),
     };
     match supported {
-        Some(runs) if runs.contains(&row.name) => Outcome::OnEngine(format!("{what}, and runs there until its next boot")),
-        Some(_) => Outcome::Broken(format!("it is {what}, and by the test of {image} does not run there; replace it: {again}")),
+        Some(runs) if runs.contains(&row.name) => {
+            Outcome::OnEngine(format!("{what}, and runs there until its next boot"))
+        }
+        Some(_) => {
+            Outcome::Broken(format!("it is {what}, and by the test of {image} does not run there; replace it: {again}"))
+        }
         None => Outcome::OnEngine(format!("{what}; {image} does not say whether it runs there")),
     }
 }
@@ -180,8 +183,8 @@ mod tests {
     #[case("installing: arm64 OK\n", "", &["ready"])]
     #[case("installing: arm64 OK\n", "{\"supported\": [\"linux/amd64\"]}", &["broken"])]
     #[case("installing: arm64 unsupported architecture: arm64\n", STATUS,
-        &["tonistiigi/binfmt could not register it: unsupported architecture: arm64"])]
-    #[case("installing: arm OK\n", STATUS, &["tonistiigi/binfmt said nothing of it"])]
+        &["tonistiigi/binfmt:latest could not register it: unsupported architecture: arm64"])]
+    #[case("installing: arm OK\n", STATUS, &["tonistiigi/binfmt:latest said nothing of it"])]
     fn what_was_said_is_what_became_of_it(#[case] stderr: &str, #[case] stdout: &str, #[case] wanted: &[&str]) {
         assert_eq!(words(stderr, stdout, &asked(&["arm64"], false), Change::Install).unwrap(), wanted);
     }
@@ -204,7 +207,8 @@ mod tests {
 
     #[test]
     fn an_image_of_another_kind_is_told_with_what_it_said() {
-        let error = words("sh: --install: not found\x1b[31m", "", &asked(&["arm64"], false), Change::Install).unwrap_err();
+        let error =
+            words("sh: --install: not found\x1b[31m", "", &asked(&["arm64"], false), Change::Install).unwrap_err();
         assert!(error.why.contains("--install: not found") && !error.why.contains('\x1b'), "{error:?}");
     }
 

@@ -10,7 +10,18 @@ pub(super) fn taken(handler: &Handler) -> Vec<&'static Architecture> {
 }
 
 /// Why an entry that takes programs of an architecture does not do, whether or not it is enabled; as half a sentence.
+/// `argv0`: whether its emulator knows flag P.
 pub(super) fn fault(handler: &Handler, row: &Architecture, file: &Interpreter, argv0: bool) -> Option<String> {
+    // Rosetta and others know what they need; these flags are qemu's business.
+    let lacks = |flag: char| handler.interpreter.contains("qemu") && !handler.has(flag);
+    broken(handler, row, file).or_else(|| {
+        let lacking = [('C', true), ('P', argv0)].into_iter().find(|(flag, wanted)| *wanted && lacks(*flag));
+        lacking.map(|(flag, _)| format!("it has no flag {flag}"))
+    })
+}
+
+/// Why an entry that takes programs of an architecture cannot run all of them in containers.
+pub(super) fn broken(handler: &Handler, row: &Architecture, file: &Interpreter) -> Option<String> {
     let programs = Programs::of(row);
     let missed: Vec<&str> =
         programs.iter().filter(|program| !program.taken_by(handler)).map(|program| program.kind).collect();
@@ -23,21 +34,7 @@ pub(super) fn fault(handler: &Handler, row: &Architecture, file: &Interpreter, a
     if !handler.has('F') {
         return Some("it has no flag F".to_owned());
     }
-    if *file == Interpreter::Dynamic {
-        return Some("its emulator is dynamically linked".to_owned());
-    }
-    // Rosetta and others know what they need; the flags below are qemu's business.
-    if !is_qemu(handler) {
-        return None;
-    }
-    if !handler.has('C') {
-        return Some("it has no flag C".to_owned());
-    }
-    (argv0 && !handler.has('P')).then(|| "it has no flag P".to_owned())
-}
-
-fn is_qemu(handler: &Handler) -> bool {
-    handler.interpreter.rsplit('/').next().is_some_and(|name| name.starts_with("qemu-"))
+    (*file == Interpreter::Dynamic).then(|| "its emulator is dynamically linked".to_owned())
 }
 
 /// Whether an emulator of this version, as it says it (`qemu-arm 7.2.22 (Debian ..)`), is told by the kernel of this release
@@ -89,6 +86,8 @@ pub(super) mod tests {
     #[case::no_fix_binary(entry("qemu-aarch64", "arm64", "POC"), Interpreter::Static, Some("no flag F"))]
     #[case::no_credentials(entry("qemu-aarch64", "arm64", "PF"), Interpreter::Static, Some("no flag C"))]
     #[case::no_argv0(entry("qemu-aarch64", "arm64", "OCF"), Interpreter::Static, Some("no flag P"))]
+    #[case::debians(Handler { interpreter: "/usr/libexec/qemu-binfmt/aarch64-binfmt-P".to_owned(), ..entry("qemu-aarch64", "arm64", "OPF") },
+        Interpreter::Static, Some("no flag C"))]
     #[case::dynamic(entry("qemu-aarch64", "arm64", "POCF"), Interpreter::Dynamic, Some("dynamically"))]
     #[case::strict(masked(|mask| mask[7] = 0xff), Interpreter::Static, Some("does not take"))]
     #[case::wide(masked(|mask| mask[18] = 0), Interpreter::Static, Some("several architectures"))]

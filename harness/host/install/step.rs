@@ -44,9 +44,8 @@ impl Step {
     pub(super) fn apply(&self) -> Result<(), Refused> {
         let refused = |error: io::Error| Refused { step: self.clone(), error };
         match self {
-            Self::Mount => {
-                mount("binfmt_misc", MOUNT, "binfmt_misc", MountFlags::empty(), None).map_err(|errno| refused(errno.into()))
-            }
+            Self::Mount => mount("binfmt_misc", MOUNT, "binfmt_misc", MountFlags::empty(), None)
+                .map_err(|errno| refused(errno.into())),
             Self::SwitchOnAll => tell("status", b"1").map_err(refused),
             Self::SwitchOn(name) => tell(name, b"1").map_err(refused),
             Self::SwitchOff(name) => gone_is_well(tell(name, b"0")).map_err(refused),
@@ -56,7 +55,9 @@ impl Step {
             Self::Place { from: Some(from), to, .. } => {
                 fs::read(from).and_then(|bytes| put(to, &bytes, 0o755)).map_err(refused)
             }
-            Self::Write { file, lines } => put(file, format!("{}\n", lines.join("\n")).as_bytes(), 0o644).map_err(refused),
+            Self::Write { file, lines } => {
+                put(file, format!("{}\n", lines.join("\n")).as_bytes(), 0o644).map_err(refused)
+            }
             Self::Delete(file) => gone_is_well(fs::remove_file(file)).map_err(refused),
         }
     }
@@ -154,7 +155,9 @@ impl Refused {
             Step::Register(line) => {
                 let interpreter = line.rsplit(':').nth(1).unwrap_or_default();
                 let hint = match error.raw_os_error() {
-                    Some(libc::EACCES) => format!("is {interpreter} on a file system that is mounted noexec? See `findmnt -T {interpreter}`"),
+                    Some(libc::EACCES) => format!(
+                        "is {interpreter} on a file system that is mounted noexec? See `findmnt -T {interpreter}`"
+                    ),
                     Some(libc::EEXIST) => "somebody else registered it at the same time; try again".to_owned(),
                     _ => format!("`{}` says the same; see `dmesg`", self.step),
                 };

@@ -289,7 +289,8 @@ impl Work<'_> {
             Plan::Register { name, first, replaces } => self.register(&name, &first, replaces),
             Plan::NoName(names) => {
                 let why = format!("the registry has entries {names}, and they are no emulators of {}", self.row.name);
-                Err(NotReady::new(why, format!("as root: `echo -1 > {MOUNT}/NAME` removes one, if it is not needed")).into())
+                Err(NotReady::new(why, format!("as root: `echo -1 > {MOUNT}/NAME` removes one, if it is not needed"))
+                    .into())
             }
         }
     }
@@ -322,7 +323,10 @@ impl Work<'_> {
         };
         let text = path.to_string_lossy();
         if text.contains([':', '\n']) || path.to_str().is_none() {
-            return Err(NotReady::new(format!("the kernel takes no emulator with such a path: {}", text.escape_debug()), ""));
+            return Err(NotReady::new(
+                format!("the kernel takes no emulator with such a path: {}", text.escape_debug()),
+                "",
+            ));
         }
         Ok(Candidate { path, place: step, version, argv0 })
     }
@@ -378,17 +382,17 @@ impl Work<'_> {
 
     /// What runs now is written down for the next boot, where that is wanted, and told.
     fn settled(&mut self, proof: Option<Readiness>, change: Change) -> Result<Outcome, Failed> {
-        let mut registered = boot::registered(self.row);
-        if self.order.persist && registered.is_none() {
+        if self.order.persist && boot::registered(self.row, true).is_none() {
             let candidate = self.candidate()?;
             let line = self.line(&format!("qemu-{}", self.name()), &candidate, candidate.argv0);
-            if let Some(place) = candidate.place.as_ref().filter(|place| !self.hand.commands.contains(&place.to_string())) {
+            if let Some(place) =
+                candidate.place.as_ref().filter(|place| !self.hand.commands.contains(&place.to_string()))
+            {
                 self.hand.take(place)?;
             }
             if let Some(step) = boot::write(self.name(), &line)? {
                 self.hand.take(&step)?;
             }
-            registered = boot::registered(self.row);
         }
         if self.order.dry_run {
             return Ok(Outcome::Planned);
@@ -406,7 +410,7 @@ impl Work<'_> {
             change,
             emulator: emulator.unwrap_or_else(|| "an emulator that does not say its name".to_owned()),
             flags: handlers.first().map(|handler| handler.flags.clone()).unwrap_or_default(),
-            boot: registered.map(|file| {
+            boot: boot::registered(self.row, false).map(|file| {
                 let read = !file.contains("/binfmt.d/") || boot::nobody_reads().is_none();
                 (file, read)
             }),
@@ -442,7 +446,9 @@ fn interpreters(registry: &Registry, row: &Architecture) -> BTreeMap<String, Int
 
 /// What an emulator says of its version, by which it also shows that it starts on this machine.
 fn asked_version(file: &Path) -> Result<String, NotReady> {
-    let failed = |what: String| NotReady::new(format!("{} {what}", file.display()), "use another, such as `--emulators tonistiigi/binfmt`");
+    let failed = |what: String| {
+        NotReady::new(format!("{} {what}", file.display()), "use another, such as `--emulators tonistiigi/binfmt`")
+    };
     let bytes = fs::read(file).map_err(|error| failed(format!("cannot be read: {error}")))?;
     let ended = direct::run(&bytes, &[("QEMU_VERSION", "1")], TIMEOUT).map_err(|error| failed(error.to_string()))?;
     match version_in(&String::from_utf8_lossy(&ended.stdout.bytes)) {
@@ -458,8 +464,10 @@ fn only_roots(file: &Path) -> Result<(), NotReady> {
     if meta.uid() == rustix::process::geteuid().as_raw() && meta.permissions().mode() & 0o022 == 0 {
         return Ok(());
     }
-    // Of another user's run nothing is registered, so the message about that comes first.
-    if !rustix::process::geteuid().is_root() {
+    // Of another user's run nothing is registered, so the message about that comes first; and in a user namespace that has
+    // not all users the owner cannot be seen, nor anybody be given more than that namespace has.
+    let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    if !rustix::process::geteuid().is_root() || users.split_whitespace().ne(["0", "0", "4294967295"]) {
         return Ok(());
     }
     let why = format!("others than root may write to {}, which set-user-ID programs would run under", file.display());
@@ -498,7 +506,7 @@ pub fn uninstall(asked: &Asked, dry_run: bool) -> Result<Vec<Done>, Stop> {
             Ok(()) if dry_run => Outcome::Planned,
             Ok(()) => Outcome::Removed,
         };
-        if let Some(file) = boot::registered(row).filter(|_| !dry_run) {
+        if let Some(file) = boot::registered(row, false).filter(|_| !dry_run) {
             notes.push(format!("{file} registers it again at boot"));
         }
         done.push(Done { row, outcome, commands: hand.commands, notes });

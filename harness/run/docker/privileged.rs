@@ -59,7 +59,10 @@ impl Docker {
     pub fn described(&self) -> Result<(String, String), NotReady> {
         let engine = self.engine()?;
         if engine.os != "linux" {
-            return Err(NotReady::new(format!("the {engine} does not run Linux containers"), "name another by DOCKER_HOST"));
+            return Err(NotReady::new(
+                format!("the {engine} does not run Linux containers"),
+                "name another by DOCKER_HOST",
+            ));
         }
         Ok((engine.to_string(), engine.architecture.clone()))
     }
@@ -139,7 +142,10 @@ impl Host<'_> {
             let stream = self.client.create_image(Some(options), None, credentials);
             self.ask("asked to pull the image", super::image::ended(stream))
         });
-        let hint = format!("bring it there (`docker pull {0}`, `docker load`), or name another: `--emulators IMAGE`", wanted.familiar());
+        let hint = format!(
+            "bring it there (`docker pull {0}`, `docker load`), or name another: `--emulators IMAGE`",
+            wanted.familiar()
+        );
         pulled.map(|()| name).map_err(|error| NotReady::new(error.why, hint))
     }
 

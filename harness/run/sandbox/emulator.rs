@@ -81,8 +81,7 @@ impl Emulators {
 
     /// The file of an architecture's emulator itself, for the host's own registry: the host's, or that out of the image.
     pub(super) fn file(&self, row: &Architecture, of_image: bool) -> Result<PathBuf, NotReady> {
-        let emulator =
-            row.emulator.ok_or_else(|| NotReady::new(format!("qemu emulates no {}", row.name), ""))?;
+        let emulator = row.emulator.ok_or_else(|| NotReady::new(format!("qemu emulates no {}", row.name), ""))?;
         let found = if of_image {
             self.fetched(emulator.name).ok_or_else(|| {
                 let image = self.origin().unwrap_or_default();
