@@ -24,6 +24,10 @@ install() {
         echo "installing: $1 qemu-$name already registered" >&2
         return
     fi
+    if [ ! -x "$qemu/qemu-$name" ]; then
+        echo "installing: $1 cannot register \"$qemu/qemu-$name\" to $registry/register: no such file" >&2
+        return
+    fi
     read -r line <"$lines/qemu-$name.conf"
     # :NAME:M:OFFSET:MAGIC:MASK:INTERPRETER:FLAGS
     rest=${line#:*:M:*:}

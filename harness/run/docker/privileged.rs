@@ -181,7 +181,8 @@ impl Host<'_> {
             }
             Ok::<(), Error>(())
         };
-        let ended = self.wait(tokio::time::timeout(TIMEOUT, read))?;
+        // Not outside of the runtime, which keeps the time.
+        let ended = self.wait(async { tokio::time::timeout(TIMEOUT, read).await })?;
         match ended {
             Ok(result) => result.map_err(|error| refused(self.engine, "followed to the container's end", &error))?,
             Err(_) => {
@@ -206,7 +207,7 @@ impl Host<'_> {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let code = self.wait(tokio::time::timeout(TIMEOUT, asked))?;
+        let code = self.wait(async { tokio::time::timeout(TIMEOUT, asked).await })?;
         let silent = NotReady::new("the container's program closed its output and did not end", "");
         code.map_err(|_| silent)?.map_err(|error| refused(self.engine, "asked how the container ended", &error))
     }
