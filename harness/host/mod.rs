@@ -33,7 +33,6 @@ use readiness::Readiness;
 use registration::Registration;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use system::System;
 
@@ -86,21 +85,11 @@ pub fn gather(
     default_platform: Option<String>,
 ) -> HostFacts {
     let rows: Vec<&'static Architecture> = ARCHITECTURES.iter().filter(|row| probe::probe(row).is_some()).collect();
-    let done: Vec<Mutex<Option<Readiness>>> = rows.iter().map(|_| Mutex::new(None)).collect();
-    let mut found = None;
     let registry = Registry::read(Path::new(binfmt::MOUNT));
-    thread::scope(|scope| {
+    let (platforms, found) = thread::scope(|scope| {
         let asked = scope.spawn(|| engine::ask(engine));
-        for (row, slot) in rows.iter().zip(&done) {
-            scope.spawn(move || {
-                let readiness = Readiness::prove(row, sandbox);
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(readiness);
-            });
-        }
-        found = asked.join().ok();
+        (Readiness::prove_all(&rows, sandbox), asked.join().ok())
     });
-    let platforms: Vec<Readiness> =
-        done.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
     let interpreters = registry.handlers.iter().map(|handler| handler.interpreter.clone());
     HostFacts {
         system: System::read(),
