@@ -34,6 +34,7 @@ use registration::Registration;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 use system::System;
 
 /// Everything that is known of a host.
@@ -53,6 +54,8 @@ pub struct HostFacts {
     pub namespaces: Result<(), NotReady>,
     /// The Docker engine, or why there is none.
     pub engine: Result<EngineFacts, NotReady>,
+    /// The platforms again, for each time that they were tried once more.
+    pub again: Vec<Vec<Readiness>>,
     /// The value of `DOCKER_DEFAULT_PLATFORM`, where it is set and not empty.
     pub default_platform: Option<String>,
 }
@@ -75,6 +78,21 @@ impl HostFacts {
     }
 }
 
+/// How often platforms are tried: a handler that somebody registers and removes is there at one time and not at another.
+#[derive(Debug, Clone, Copy)]
+pub struct Repeat {
+    /// How often, at least once.
+    pub times: u32,
+    /// How long to wait before the next time.
+    pub interval: Duration,
+}
+
+impl Default for Repeat {
+    fn default() -> Self {
+        Self { times: 1, interval: Duration::ZERO }
+    }
+}
+
 /// Looks at the host: the probe of every architecture, in every way, all at the same time.
 ///
 /// `sandbox` is the runner, or why it could not be made; `engine` says which engine is asked.
@@ -82,6 +100,7 @@ impl HostFacts {
 pub fn gather(
     sandbox: Result<&Sandbox, &NotReady>,
     engine: &EngineOptions,
+    repeat: Repeat,
     default_platform: Option<String>,
 ) -> HostFacts {
     let rows: Vec<&'static Architecture> = ARCHITECTURES.iter().filter(|row| probe::probe(row).is_some()).collect();
@@ -98,9 +117,19 @@ pub fn gather(
         registrations: registration::read(Path::new("/")),
         namespaces: namespaces(&platforms),
         platforms,
+        again: again(&rows, sandbox, repeat),
         engine: found.unwrap_or_else(|| Err(NotReady::new("asking the engine was given up", ""))),
         default_platform: default_platform.filter(|value| !value.trim().is_empty()),
     }
+}
+
+/// The second time and the rest. What is around the platforms is looked at once, in the beginning.
+fn again(rows: &[&'static Architecture], sandbox: Result<&Sandbox, &NotReady>, repeat: Repeat) -> Vec<Vec<Readiness>> {
+    let once = |_| {
+        thread::sleep(repeat.interval);
+        Readiness::prove_all(rows, sandbox)
+    };
+    (1..repeat.times).map(once).collect()
 }
 
 /// Whether the namespaces of a sandbox can be had: what the tries in an empty root said.

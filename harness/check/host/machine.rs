@@ -37,6 +37,7 @@ pub(super) fn machine(facts: &HostFacts, required: &[Platform]) -> Machine {
         no_engine: facts.engine.as_ref().err().map(|why| why.why.clone()),
         default_platform: facts.default_platform.clone(),
         platforms,
+        since: None,
     }
 }
 
@@ -59,6 +60,7 @@ fn row(facts: &HostFacts, readiness: &Readiness, platform: &Platform, required: 
         emulator,
         machine,
         reason,
+        tries: super::tries(facts, readiness),
         ways: vec![
             way("direct", &readiness.direct, status),
             way("container", &readiness.empty_root, status),
@@ -98,6 +100,7 @@ fn unknown(platform: &Platform) -> HostPlatform {
         reason: Some(format!(
             "mpcheck has no probe for {platform}: it proves Linux platforms of the architecture table"
         )),
+        tries: None,
         ways: Vec::new(),
     }
 }

@@ -36,6 +36,8 @@ const WANTED: [&str; 49] = [
     "run/illegal-instruction",
     "run/emulator-crashed",
     "host/not-ready",
+    "host/lost-readiness",
+    "host/flapping",
     "host/emulation-broken",
     "host/no-fix-binary",
     "host/dynamic-emulator",
