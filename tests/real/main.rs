@@ -14,6 +14,7 @@ mod container;
 mod engine;
 mod host;
 mod images;
+mod packaging;
 mod parts;
 mod probe;
 mod run_docker;
