@@ -50,3 +50,67 @@ fn an_engine_that_is_not_there_fails_nothing() {
     assert_eq!(report["host"]["engine"], Value::Null);
     assert!(report["host"]["no_engine"].as_str().unwrap().contains("/nowhere/docker.sock"));
 }
+
+/// What there is to compare with, and where it is.
+fn report_file(machine: &Machine, name: &str) -> String {
+    let path = machine.path(name);
+    let written = format!("json={}", path.display());
+    machine.run(&["host", "--report", &written]).says(0, &[]);
+    path.display().to_string()
+}
+
+#[test]
+fn an_earlier_report_says_what_changed() {
+    let machine = Machine::new();
+    let baseline = report_file(&machine, "host.json");
+    let report = machine.report(&["host", "--baseline", &baseline]);
+    assert_valid(&report);
+    assert_eq!(report["host"]["since"]["changes"], serde_json::json!([]), "{report:#}");
+    let mut earlier: Value = serde_json::from_str(&std::fs::read_to_string(&baseline).unwrap()).unwrap();
+    earlier["host"]["kernel"] = "1.2.3".into();
+    std::fs::write(&baseline, earlier.to_string()).unwrap();
+    machine.run(&["host", "--baseline", &baseline]).says(0, &["changed since", "kernel: 1.2.3 -> "]);
+}
+
+#[test]
+fn the_first_report_of_a_series_has_none_before_it() {
+    let machine = Machine::new();
+    let path = machine.path("host.json").display().to_string();
+    let written = format!("json={path}");
+    let words = ["host", "--baseline", &path, "--report", &written];
+    machine.run(&words).says(0, &["this is the first report"]);
+    machine.run(&words).says(0, &["since"]);
+    // Where this run does not write it, a file that is missing is a mistake.
+    machine.run(&["host", "--baseline", "/nowhere/host.json"]).says(2, &["/nowhere/host.json", "cannot be read"]);
+}
+
+#[rstest]
+#[case::no_json("nonsense", "is no report")]
+#[case::another_version(r#"{"schema": "mpcheck.report/v9"}"#, "mpcheck.report/v9")]
+fn what_is_no_report_of_a_host_is_no_baseline(#[case] text: &str, #[case] said: &str) {
+    let machine = Machine::new();
+    let path = machine.path("host.json");
+    std::fs::write(&path, text).unwrap();
+    machine.run(&["host", "--baseline", &path.display().to_string()]).says(2, &["--baseline: ", said]);
+}
+
+#[test]
+fn a_platform_is_tried_as_often_as_asked() {
+    let report = Machine::new().report(&["host", "--repeat", "3", "--interval", "1ms"]);
+    assert_valid(&report);
+    let host = Platform::host().to_string();
+    let row = report["host"]["platforms"].as_array().unwrap().iter().find(|row| row["platform"] == host).unwrap();
+    assert_eq!(row["tries"], serde_json::json!({"ran": 3, "of": 3}));
+}
+
+#[test]
+fn metrics_and_junit_are_formats_of_a_host() {
+    let host = Platform::host().to_string();
+    let ready = format!("mpcheck_host_platform_ready{{platform=\"{host}\"}} 1");
+    Machine::new().run(&["host", "--format", "prometheus"]).says(0, &[&ready]);
+    let test = format!("<testcase name=\"{host}\" classname=\"host\"");
+    Machine::new().run(&["host", "--format", "junit"]).says(0, &["<testsuites name=\"mpcheck\"", &test]);
+    Machine::new()
+        .run(&["image.tar", "--format", "prometheus"])
+        .says(2, &["prometheus is a format of `mpcheck host`", "json or junit"]);
+}
