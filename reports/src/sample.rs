@@ -151,6 +151,7 @@ pub(crate) fn host() -> Machine {
             emulator: None,
             machine: Some("x86_64".to_owned()),
             reason: None,
+            tries: None,
             ways: ran(),
         },
         HostPlatform {
@@ -160,6 +161,7 @@ pub(crate) fn host() -> Machine {
             emulator: Some("qemu-aarch64 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)".to_owned()),
             machine: Some("aarch64".to_owned()),
             reason: None,
+            tries: None,
             ways: ran(),
         },
         HostPlatform {
@@ -169,6 +171,7 @@ pub(crate) fn host() -> Machine {
             emulator: None,
             machine: Some("s390x".to_owned()),
             reason: Some(why.to_owned()),
+            tries: None,
             ways: vec![
                 way("direct", Status::Passed, None),
                 way("container", Status::Failed, Some(why)),
@@ -204,5 +207,6 @@ pub(crate) fn host() -> Machine {
         no_engine: None,
         default_platform: None,
         platforms,
+        since: None,
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn show(page: &mut Page, host: &Machine) {
         show_handlers(page, host);
     }
     show_facts(page, host);
+    show_changes(page, host);
 }
 
 /// The table; where it is too wide, without the ways; and where that is, a line per platform.
@@ -150,5 +151,27 @@ fn show_facts(page: &mut Page, host: &Machine) {
     for (name, text) in facts {
         let text = page.clean(&text);
         page.paragraph(&[(Ink::Plain, "  "), (Ink::Faint, name)], 4, Ink::Plain, &text);
+    }
+}
+
+/// What changed since an earlier report.
+fn show_changes(page: &mut Page, host: &Machine) {
+    let Some(since) = &host.since else { return };
+    page.blank();
+    let started = page.clean(&since.started);
+    if since.changes.is_empty() {
+        page.paragraph(&[(Ink::Plain, "  ")], 4, Ink::Faint, &format!("nothing changed since {started}"));
+        return;
+    }
+    page.paragraph(&[(Ink::Plain, "  ")], 4, Ink::Plain, &format!("changed since {started}:"));
+    for change in &since.changes {
+        let text = match (&change.before, &change.after) {
+            (Some(before), Some(after)) => format!("{before} -> {after}"),
+            (None, Some(after)) => format!("new: {after}"),
+            (Some(before), None) => format!("gone: {before}"),
+            (None, None) => continue,
+        };
+        let (name, text) = (page.clean(&format!("{}: ", change.what)), page.clean(&text));
+        page.paragraph(&[(Ink::Plain, "    "), (Ink::Strong, &name)], 6, Ink::Plain, &text);
     }
 }
