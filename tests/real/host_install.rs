@@ -237,6 +237,20 @@ fn without_rights_the_next_command_is_named_and_nothing_else_is_said() {
     }
 }
 
+/// As in a container: root that may not write there.
+#[test]
+fn a_registry_that_is_read_only_is_told_once_and_nothing_is_downloaded() {
+    let ended = Place::new().in_namespace(
+        "mount -o remount,ro,bind $R; $M host install s390x; echo code $?
+         $M host install s390x --emulators 127.0.0.1:1/no:1; echo code $?; ls $R",
+    );
+    ended.says(0, &["code 3\ncode 3\nregister\nstatus\n"]);
+    let told =
+        "error: the kernel's handlers may not be changed from here: /proc/sys/fs/binfmt_misc/register: Read-only";
+    assert_eq!(ended.stderr.matches(told).count(), 2, "{ended:#?}");
+    ended.complains(&["`mpcheck host install s390x`; or as a user of Docker: `mpcheck host install s390x --engine`"]);
+}
+
 #[test]
 fn what_is_persistent_is_written_once_and_removed() {
     let ended = Place::new().in_namespace(

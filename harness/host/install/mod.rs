@@ -14,16 +14,21 @@
 //! | `plan.rs` | what there is to do for one architecture |
 //! | `step.rs` | one change, as a command and done |
 //! | `boot.rs` | the files for the next boot |
+//! | `candidate.rs` | an emulator that can be registered |
 //! | `work.rs` | plans, changes and proofs, one architecture after the other |
+//! | `removal.rs` | the way back |
 //! | `engine.rs` | the same on an engine's host, by a privileged container |
 
 mod asked;
 mod boot;
+mod candidate;
 pub mod engine;
 mod entry;
 mod plan;
+mod removal;
 mod step;
 mod work;
 
 pub use asked::{Asked, NotAsked, is_own};
-pub use work::{Change, Done, Emulators, Order, Outcome, Stop, install, nobody_reads_at_boot, uninstall};
+pub use removal::uninstall;
+pub use work::{Change, Done, Emulators, Order, Outcome, Stop, install, nobody_reads_at_boot};

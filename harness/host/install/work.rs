@@ -1,26 +1,19 @@
 //! Plans, changes and proofs, one architecture after the other.
 
 use super::asked::Asked;
+use super::candidate::{Candidate, asked_version, is_same, only_roots};
 use super::entry::{knows_argv0, taken};
-use super::plan::{Plan, Situation, removal};
+use super::plan::{Plan, Situation};
 use super::step::{Refused, Step, may_register};
 use super::{boot, is_own};
 use crate::host::binfmt::{Handler, MOUNT, Programs, Registry, RegistryState};
-use crate::host::direct;
 use crate::host::interpreter::Interpreter;
-use crate::host::readiness::{Probed, Readiness, State, version_in};
+use crate::host::readiness::{Probed, Readiness, State};
 use crate::platform::{Architecture, Platform};
+use crate::run::NotReady;
 use crate::run::sandbox::{Sandbox, handler};
-use crate::run::{Exit, NotReady};
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How long an emulator may take to say its version.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is to be done.
 #[derive(Clone, Copy)]
@@ -125,20 +118,20 @@ impl From<NotReady> for Stop {
 }
 
 /// What is done, or only written down.
-struct Hand {
-    dry_run: bool,
-    commands: Vec<String>,
+pub(super) struct Hand {
+    pub(super) dry_run: bool,
+    pub(super) commands: Vec<String>,
 }
 
 impl Hand {
-    fn take(&mut self, step: &Step) -> Result<(), Refused> {
+    pub(super) fn take(&mut self, step: &Step) -> Result<(), Refused> {
         self.commands.push(step.to_string());
         if self.dry_run { Ok(()) } else { step.apply() }
     }
 }
 
 /// Why one architecture, or all of them, could not be done.
-enum Failed {
+pub(super) enum Failed {
     One(NotReady),
     All(Stop),
 }
@@ -201,7 +194,7 @@ fn allowed() -> Result<(), Stop> {
 }
 
 /// Has binfmt_misc mounted, and switched on; what was done for that, as commands.
-fn opened(dry_run: bool, switch_on: bool) -> Result<Vec<String>, Stop> {
+pub(super) fn opened(dry_run: bool, switch_on: bool) -> Result<Vec<String>, Stop> {
     let mut hand = Hand { dry_run, commands: Vec::new() };
     let mut take = |step: &Step| {
         hand.take(step).map_err(|refused| match Failed::from(refused) {
@@ -236,16 +229,6 @@ struct Work<'a> {
     untried: bool,
     hand: Hand,
     notes: Vec<String>,
-}
-
-/// An emulator that can be registered.
-struct Candidate {
-    /// Where the kernel will find it.
-    path: PathBuf,
-    /// What has to be done for that.
-    place: Option<Step>,
-    version: String,
-    argv0: bool,
 }
 
 impl Work<'_> {
@@ -442,82 +425,6 @@ fn of<'r>(registry: &'r Registry, row: &Architecture) -> Vec<&'r Handler> {
 fn interpreters(registry: &Registry, row: &Architecture) -> BTreeMap<String, Interpreter> {
     let entries = registry.handlers.iter().filter(|handler| taken(handler).contains(&row));
     entries.map(|handler| (handler.interpreter.clone(), Interpreter::read(Path::new(&handler.interpreter)))).collect()
-}
-
-/// What an emulator says of its version, by which it also shows that it starts on this machine.
-fn asked_version(file: &Path) -> Result<String, NotReady> {
-    let failed = |what: String| {
-        NotReady::new(format!("{} {what}", file.display()), "use another, such as `--emulators tonistiigi/binfmt`")
-    };
-    let bytes = fs::read(file).map_err(|error| failed(format!("cannot be read: {error}")))?;
-    let ended = direct::run(&bytes, &[("QEMU_VERSION", "1")], TIMEOUT).map_err(|error| failed(error.to_string()))?;
-    match version_in(&String::from_utf8_lossy(&ended.stdout.bytes)) {
-        Some(version) => Ok(version),
-        None if ended.exit == Exit::TimedOut => Err(failed("does not end when it is asked for its version".to_owned())),
-        None => Err(failed("does not say its version, and so is no qemu that works here".to_owned())),
-    }
-}
-
-/// Whoever can write to an emulator can change what programs with set-user-ID do: they start with its credentials (flag C).
-fn only_roots(file: &Path) -> Result<(), NotReady> {
-    let meta = fs::metadata(file).map_err(|error| NotReady::new(format!("{}: {error}", file.display()), ""))?;
-    if meta.uid() == rustix::process::geteuid().as_raw() && meta.permissions().mode() & 0o022 == 0 {
-        return Ok(());
-    }
-    // Of another user's run nothing is registered, so the message about that comes first; and in a user namespace that has
-    // not all users the owner cannot be seen, nor anybody be given more than that namespace has.
-    let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    if !rustix::process::geteuid().is_root() || users.split_whitespace().ne(["0", "0", "4294967295"]) {
-        return Ok(());
-    }
-    let why = format!("others than root may write to {}, which set-user-ID programs would run under", file.display());
-    Err(NotReady::new(why, format!("`chown root: {0} && chmod 755 {0}`, or use another", file.display())))
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    let read = |path: &Path| -> io::Result<Vec<u8>> {
-        let meta = fs::symlink_metadata(path)?;
-        if meta.is_file() { fs::read(path) } else { Err(io::ErrorKind::InvalidInput.into()) }
-    };
-    read(one).is_ok_and(|left| read(other).is_ok_and(|right| left == right))
-}
-
-/// Removes emulators' entries, and the files that `install` wrote.
-///
-/// # Errors
-/// When nothing could be done at all.
-pub fn uninstall(asked: &Asked, dry_run: bool) -> Result<Vec<Done>, Stop> {
-    let first = match opened(dry_run, false) {
-        // A kernel without it has no entries, and there may be files.
-        Err(Stop::NotReady(_)) => Vec::new(),
-        other => other?,
-    };
-    let mut done = Vec::new();
-    for row in &asked.rows {
-        let mut hand = Hand { dry_run, commands: Vec::new() };
-        let registry = Registry::read(Path::new(MOUNT));
-        let (mut steps, mut notes) = removal(row, &asked.rows, &registry.handlers);
-        steps.extend(row.emulator.iter().flat_map(|emulator| boot::remove(emulator.name)));
-        let taken = steps.iter().try_for_each(|step| hand.take(step));
-        let outcome = match taken.map_err(Failed::from) {
-            Err(Failed::All(stop)) => return Err(stop),
-            Err(Failed::One(why)) => Outcome::NotDone(why),
-            Ok(()) if steps.is_empty() => Outcome::NotThere,
-            Ok(()) if dry_run => Outcome::Planned,
-            Ok(()) => Outcome::Removed,
-        };
-        if let Some(file) = boot::registered(row, false).filter(|_| !dry_run) {
-            notes.push(format!("{file} registers it again at boot"));
-        }
-        done.push(Done { row, outcome, commands: hand.commands, notes });
-    }
-    if !dry_run {
-        boot::tidy();
-    }
-    if let Some(one) = done.first_mut() {
-        one.commands.splice(0..0, first);
-    }
-    Ok(done)
 }
 
 /// What is to be said where nobody reads at boot what was written for it.
