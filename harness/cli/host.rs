@@ -23,9 +23,8 @@ pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure
         let cache = Cache::user_directory(|name| std::env::var_os(name).map(Into::into));
         let mut temporary = None;
         let sandbox = super::run::sandbox(cache, false, &mut temporary);
-        let default_platform = std::env::var_os("DOCKER_DEFAULT_PLATFORM");
-        let default_platform = default_platform.map(|value| value.to_string_lossy().into_owned());
-        host::gather(sandbox.as_ref(), &engine(arguments), default_platform)
+        let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        host::gather(sandbox.as_ref(), &engine(arguments), &variable)
     };
     let CheckedHost { machine, findings } = host(&facts, &required);
     let mut report = Report {

@@ -10,6 +10,9 @@ mod container;
 mod exec;
 mod image;
 mod leftovers;
+mod proof;
+
+pub(crate) use proof::{Patience, Tried, prove};
 
 use super::cleanup::Guard;
 use super::{Cpu, Ended, Exit, NotReady, Offer, Ran, Runner, Task};
@@ -302,5 +305,7 @@ fn quoted(text: &str) -> String {
     if text.is_empty() { "no known".to_owned() } else { cut(text) }
 }
 
+#[cfg(test)]
+mod proof_tests;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,9 @@ mod text;
 mod verdict;
 
 pub use json::{JsonError, from_json, to_json};
-pub use machine::{BinfmtMisc, Engine, Handler, HostPlatform, HostStatus, Machine};
+pub use machine::{
+    BinfmtMisc, Builder, BuilderNode, Buildx, Engine, Handler, HostPlatform, HostStatus, InEngine, Machine,
+};
 pub use model::{
     Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
     Verdict,

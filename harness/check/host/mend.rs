@@ -21,6 +21,21 @@ pub(super) fn install(row: &Architecture) -> String {
     )
 }
 
+/// Registers a static emulator on the host of an engine, which may be another machine.
+pub(super) fn install_in_engine(address: &str, row: &Architecture) -> String {
+    if !OF_IMAGE.contains(&row.name) {
+        return "as root on the engine's machine: install a static emulator with a handler that has the flag F \
+                (`apt-get install qemu-user-static`)"
+            .to_owned();
+    }
+    let address = shlex::try_quote(address).map_or_else(|_| "ADDRESS".to_owned(), std::borrow::Cow::into_owned);
+    format!(
+        "as a user of that engine (no root is needed here): `docker --host {address} run --privileged --rm \
+         tonistiigi/binfmt --install {}`, until its machine's next boot",
+        row.name
+    )
+}
+
 /// Removes a handler and registers a static emulator instead, with the flags F, C and P as they fit.
 pub(super) fn replace(handler: &Handler, row: &Architecture) -> String {
     format!("as root: `{}`; then {}", remove(handler), install(row))

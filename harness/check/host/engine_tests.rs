@@ -1,0 +1,1 @@
+//! What the findings about an engine say.
