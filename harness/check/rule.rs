@@ -142,8 +142,8 @@ rules! {
         "the kernel has larger pages than programs of some platforms expect";
     HANDLER_NOT_LISTED = "host/handler-not-listed", Note,
         "a platform is emulated, and the list of handlers does not show it";
-    ENGINE_NOT_READY = "host/engine-not-ready", Warning,
-        "a platform runs on this host and not in the Docker engine";
+    ENGINE_NOT_READY = "host/engine-not-ready", Error,
+        "a platform does not run in the engine, and is required or runs here";
     ONLY_IN_ENGINE = "host/only-in-engine", Note,
         "a platform runs in the Docker engine and not on this host";
     ENGINE_FAILED = "host/engine-failed", Warning,

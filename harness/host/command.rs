@@ -1,5 +1,6 @@
 //! Another program of the host, asked something: with an end to its time and to what it says.
 
+use crate::run::cleanup::Guard;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io::Read;
@@ -31,11 +32,14 @@ pub(super) fn ask(mut command: Command, timeout: Duration) -> Result<Said, Strin
     let deadline = Instant::now() + timeout;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|error| format!("could not be started: {error}"))?;
+    // Not even a signal that ends this program leaves it behind.
+    let group = number(&child);
+    let guard = Guard::new(move || kill(group));
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let ended = has_ended(&child, deadline);
     // What it left behind may hold its output open, and is not wanted either. The number of the group stays its own
     // until its end is taken notice of.
-    kill(&child);
+    drop(guard);
     let status = child.wait().map_err(|error| format!("could not be waited for: {error}"))?;
     if !ended {
         return Err(format!("did not end within {} seconds", timeout.as_secs()));
@@ -61,8 +65,8 @@ fn has_ended(child: &Child, deadline: Instant) -> bool {
     }
 }
 
-fn kill(child: &Child) {
-    if let Some(group) = number(child) {
+fn kill(group: Option<Pid>) {
+    if let Some(group) = group {
         let _ = kill_process_group(group, Signal::KILL);
     }
 }

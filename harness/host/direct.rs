@@ -1,5 +1,6 @@
 //! The probe, started on the host as any program is.
 
+use crate::run::cleanup::Guard;
 use crate::run::{Ended, Exit, Output, StartError};
 use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -39,7 +40,12 @@ pub(super) fn run(program: &[u8], environment: &[(&str, &str)], timeout: Duratio
         Ok(child) => child,
         Err(error) => return Ok(ended(Exit::NotStarted(start_error(&error)), Output::default(), begun)),
     };
-    let exit = wait(&mut child, timeout)?;
+    // An emulator that hangs would outlive this program, where a signal ends that.
+    let group = group(&child);
+    let guard = Guard::new(move || kill(group));
+    let exit = wait(&mut child, timeout);
+    guard.forget();
+    let exit = exit?;
     Ok(ended(exit, output(&mut child), begun))
 }
 
@@ -67,14 +73,22 @@ fn wait(child: &mut Child, timeout: Duration) -> io::Result<Exit> {
             });
         }
         if Instant::now() >= until {
-            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
+            kill(group(child));
             let _ = child.kill();
             child.wait()?;
             return Ok(Exit::TimedOut);
         }
         thread::sleep(PAUSE);
+    }
+}
+
+fn group(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+fn kill(group: Option<Pid>) {
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 

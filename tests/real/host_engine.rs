@@ -156,7 +156,7 @@ fn every_platform_is_proved_in_the_engine(#[case] socket: String, #[case] store:
         ("linux/amd64", "x86_64", None),
         ("linux/386", "x86_64", None),
         ("linux/arm64", "aarch64", Some(qemu("aarch64"))),
-        ("linux/arm", "armv7l", Some(qemu("arm"))),
+        ("linux/arm/v7", "armv7l", Some(qemu("arm"))),
         ("linux/ppc64le", "ppc64le", Some(qemu("ppc64le"))),
         ("linux/riscv64", "riscv64", Some(qemu("riscv64"))),
         ("linux/s390x", "s390x", Some(qemu("s390x"))),
@@ -265,6 +265,12 @@ fn a_signal_leaves_nothing_in_the_engine(
     done(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]));
     assert!(!child.wait().unwrap().success());
     assert_eq!(things(&socket), Vec::<String>::new());
+    // Nor on the host: the probe was started there too, under the same emulator.
+    let name = waiter.to_string_lossy().into_owned();
+    let runs = |entry: fs::DirEntry| {
+        fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).starts_with(&name))
+    };
+    wait_for("the end of the emulator", || !fs::read_dir("/proc").unwrap().flatten().any(runs));
 }
 
 /// Answers each request by its first line; where there is no answer it hangs up.
