@@ -11,7 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cli", &["suite", "check", "run", "host", "build", "image", "binary", "probe", "platform"]),
     ("suite", &["check", "run", "host", "build", "image", "binary", "probe", "platform"]),
     ("check", &["run", "host", "build", "image", "binary", "probe", "platform"]),
-    ("host", &["run", "image", "probe", "platform"]),
+    ("host", &["run", "image", "binary", "probe", "platform"]),
     ("build", &["run", "image", "probe", "platform"]),
     ("run", &["image", "binary", "probe", "platform"]),
     ("probe", &["platform"]),

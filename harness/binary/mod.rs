@@ -9,6 +9,7 @@ pub mod content;
 pub mod elf;
 pub mod macho;
 pub mod pe;
+pub mod program;
 mod scan;
 pub mod script;
 
@@ -16,5 +17,6 @@ pub use content::Content;
 pub use elf::{Elf, ElfKind, Interpreter};
 pub use macho::MachO;
 pub use pe::Pe;
+pub use program::{PROGRAM_HEAD_BYTES, Program};
 pub use scan::{HEAD_BYTES, Scanner, is_binary_magic};
 pub use script::Script;

@@ -108,6 +108,10 @@ rules! {
 
     NOT_READY = "host/not-ready", Error,
         "a required platform does not run on this host";
+    LOST_READINESS = "host/lost-readiness", Warning,
+        "a platform ran at the time of the baseline report, and does not now";
+    FLAPPING = "host/flapping", Warning,
+        "a platform runs at one time and not at another";
     EMULATION_BROKEN = "host/emulation-broken", Warning,
         "a platform has a handler or an emulator, and its programs do not run";
     NO_FIX_BINARY = "host/no-fix-binary", Warning,

@@ -109,7 +109,7 @@ pub(super) struct ResultArguments {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
 
-    /// Also write the result to a file, as text or json; may be repeated
+    /// Also write the result to a file, in any of the formats; may be repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = report_file)]
     pub(super) report: Vec<(Format, PathBuf)>,
 }
@@ -119,6 +119,18 @@ pub(super) struct HostArguments {
     /// Platforms that must run here; without it none is required
     #[arg(long, value_name = "PLATFORM,..")]
     pub(super) require: Vec<String>,
+
+    /// Try each platform so often: a handler that comes and goes is seen
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) repeat: u32,
+
+    /// How long to wait between two tries
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = timeout)]
+    pub(super) interval: std::time::Duration,
+
+    /// An earlier JSON report of this host: say what changed, and which platforms were lost
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) result: ResultArguments,
@@ -154,6 +166,10 @@ pub(super) enum Format {
     Text,
     /// mpcheck.report/v1, see `mpcheck schema report`
     Json,
+    /// JUnit XML, for CI systems
+    Junit,
+    /// Of `mpcheck host`: metrics for node_exporter's textfile collector
+    Prometheus,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -335,12 +351,21 @@ fn report_file(text: &str) -> Result<(Format, PathBuf), String> {
     let Ok(known) = Format::from_str(format, false) else {
         let formats = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
-        return Err(format!("`{}` is no format; the formats are {}", format.escape_debug(), names.join(" and ")));
+        return Err(format!("`{}` is no format; the formats are {}", format.escape_debug(), listed(&names)));
     };
     if file.is_empty() {
         return Err("the file's name is missing after `=`".to_owned());
     }
     Ok((known, PathBuf::from(file)))
+}
+
+/// "a, b and c".
+fn listed(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -404,7 +429,7 @@ mod tests {
 
     #[rstest]
     #[case("json", "it is FORMAT=FILE")]
-    #[case("xml=x", "`xml` is no format; the formats are text and json")]
+    #[case("xml=x", "`xml` is no format; the formats are text, json, junit and prometheus")]
     #[case("json=", "the file's name is missing")]
     fn a_report_is_a_format_and_a_file(#[case] text: &str, #[case] why: &str) {
         let error = report_file(text).unwrap_err();

@@ -1,6 +1,6 @@
 //! `mpcheck check`: images, read and checked one after the other.
 
-use super::arguments::{CheckArguments, Color};
+use super::arguments::{CheckArguments, Color, Format, ResultArguments};
 use super::console;
 use super::failure::Failure;
 use super::next_step;
@@ -29,6 +29,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
         std::env::var_os("DOCKER_DEFAULT_PLATFORM").map(|value| value.to_string_lossy().into_owned());
     super::run::check_usage(arguments)?;
     let plan = Plan::new(arguments, default_platform.as_deref())?;
+    not_of_a_host(&arguments.result)?;
     let files = arguments.result.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     plan.announce(arguments, color);
@@ -68,10 +69,20 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
     }
     let report = parts.into_report(started, begun.elapsed(), arguments.result.fail_on);
     for file in files {
-        file.write(&report, arguments.verbose)?;
+        file.write(&report, arguments.result.fail_on, arguments.verbose)?;
     }
-    output::to_stdout(&report, arguments.result.format, arguments.verbose, color)?;
+    output::to_stdout(&report, &arguments.result, arguments.verbose, color)?;
     Ok(reports::exit_code(&report, arguments.result.fail_on))
+}
+
+/// Metrics are of a host: of an image there would be none, and silence looks like success.
+fn not_of_a_host(result: &ResultArguments) -> Result<(), Failure> {
+    let formats = std::iter::once(result.format).chain(result.report.iter().map(|(format, _)| *format));
+    if formats.into_iter().any(|format| format == Format::Prometheus) {
+        return Err(Failure::usage("prometheus is a format of `mpcheck host`, and this checks an image")
+            .hint("take json or junit"));
+    }
+    Ok(())
 }
 
 /// The arguments, after the world was looked at.

@@ -1,21 +1,26 @@
 //! `mpcheck host`: is this machine ready?
 
-use super::arguments::{Color, HostArguments};
+use super::arguments::{Color, Format, HostArguments};
 use super::check::{milliseconds, required};
+use super::console;
 use super::failure::Failure;
 use super::output::{self, ReportFile};
 use crate::check::host::{CheckedHost, host};
-use crate::host;
+use crate::host::{self, Repeat};
 use crate::image::cache::Cache;
 use crate::image::source::{EngineOptions, SourceOptions};
 use crate::run::cleanup;
 use mpcheck_reports::{self as reports, Report, Tool, Verdict};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 /// Looks at the host, prints what it is and gives the exit code.
 pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure> {
     let (started, begun) = (SystemTime::now(), Instant::now());
     let required = required(&arguments.require, "name the platforms that must run here")?;
+    let earlier = earlier(arguments, color)?;
     let files = arguments.result.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
@@ -24,9 +29,10 @@ pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure
         let mut temporary = None;
         let sandbox = super::run::sandbox(cache, false, &mut temporary);
         let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-        host::gather(sandbox.as_ref(), &engine(arguments), &variable)
+        let repeat = Repeat { times: arguments.repeat, interval: arguments.interval };
+        host::gather(sandbox.as_ref(), &engine(arguments), repeat, &variable)
     };
-    let CheckedHost { machine, findings } = host(&facts, &required);
+    let CheckedHost { machine, findings } = host(&facts, &required, earlier.as_ref());
     let mut report = Report {
         schema: reports::SCHEMA.to_owned(),
         tool: Tool { name: "mpcheck".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -41,10 +47,46 @@ pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure
     report.verdict = reports::verdict(&report, arguments.result.fail_on);
     report.sort();
     for file in files {
-        file.write(&report, arguments.verbose)?;
+        file.write(&report, arguments.result.fail_on, arguments.verbose)?;
     }
-    output::to_stdout(&report, arguments.result.format, arguments.verbose, color)?;
+    output::to_stdout(&report, &arguments.result, arguments.verbose, color)?;
     Ok(reports::exit_code(&report, arguments.result.fail_on))
+}
+
+/// The most bytes of an earlier report: one of a host has some ten thousand.
+const MAX_BASELINE: u64 = 64 << 20;
+
+/// The report to compare with. It may be the file that this run writes, which is not there the first time.
+fn earlier(arguments: &HostArguments, color: Color) -> Result<Option<Report>, Failure> {
+    let Some(path) = &arguments.baseline else { return Ok(None) };
+    let cannot = |why: String| Failure::usage(format!("--baseline: {} {why}", path.display()));
+    let mut text = String::new();
+    match File::open(path).and_then(|file| file.take(MAX_BASELINE).read_to_string(&mut text)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_written(arguments, path) => {
+            console::warn(
+                &format!("{} is not there yet: this is the first report, and nothing is compared", path.display()),
+                color,
+            );
+            return Ok(None);
+        }
+        Err(error) => {
+            let hint = "write one with `mpcheck host --report json=FILE`; where --baseline and --report name the same file, it \
+                        may be missing the first time";
+            return Err(cannot(format!("cannot be read: {error}")).hint(hint));
+        }
+    }
+    let report = reports::from_json(&text).map_err(|error| cannot(format!("is no report: {error}")))?;
+    if report.host.is_none() {
+        return Err(cannot("is a report of images, and not of a host".to_owned())
+            .hint("`mpcheck host --report json=FILE` writes one"));
+    }
+    Ok(Some(report))
+}
+
+/// Whether this run writes that file as JSON.
+fn is_written(arguments: &HostArguments, path: &Path) -> bool {
+    arguments.result.report.iter().any(|(format, written)| *format == Format::Json && written == path)
 }
 
 fn engine(arguments: &HostArguments) -> EngineOptions {

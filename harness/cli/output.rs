@@ -1,9 +1,9 @@
 //! The finished report, in the formats and places that were asked for.
 
-use super::arguments::{Color, Format};
+use super::arguments::{Color, Format, ResultArguments};
 use super::console;
 use super::failure::Failure;
-use mpcheck_reports::{Report, TextOptions, to_json, to_text};
+use mpcheck_reports::{FailOn, Report, TextOptions, to_json, to_junit, to_prometheus, to_text};
 use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -45,9 +45,9 @@ impl ReportFile {
     }
 
     /// Writes the report and puts it in its place.
-    pub(super) fn write(self, report: &Report, verbose: bool) -> Result<(), Failure> {
+    pub(super) fn write(self, report: &Report, fail_on: FailOn, verbose: bool) -> Result<(), Failure> {
         let options = TextOptions { color: false, width: NO_LIMIT, unicode: true, verbose };
-        let text = render(report, self.format, &options);
+        let text = render(report, self.format, fail_on, &options);
         let written = match self.file {
             None => std::fs::write(&self.path, text),
             // A file is replaced as a whole.
@@ -67,7 +67,7 @@ fn readable() -> std::fs::Permissions {
 }
 
 /// Writes the report to standard output.
-pub(super) fn to_stdout(report: &Report, format: Format, verbose: bool, color: Color) -> Result<u8, Failure> {
+pub(super) fn to_stdout(report: &Report, result: &ResultArguments, verbose: bool, color: Color) -> Result<u8, Failure> {
     let is_terminal = io::stdout().is_terminal();
     let width = if is_terminal { terminal_size::terminal_size().map_or(80, |(width, _)| width.0) } else { NO_LIMIT };
     let unicode = ["LC_ALL", "LC_CTYPE", "LANG"]
@@ -75,13 +75,15 @@ pub(super) fn to_stdout(report: &Report, format: Format, verbose: bool, color: C
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
         .is_none_or(|locale| locale.to_lowercase().replace('-', "").contains("utf8"));
     let options = TextOptions { color: console::wants_color(color, is_terminal), width, unicode, verbose };
-    console::print(&render(report, format, &options))
+    console::print(&render(report, result.format, result.fail_on, &options))
 }
 
-fn render(report: &Report, format: Format, options: &TextOptions) -> String {
+fn render(report: &Report, format: Format, fail_on: FailOn, options: &TextOptions) -> String {
     match format {
         Format::Text => to_text(report, options),
         Format::Json => to_json(report),
+        Format::Junit => to_junit(report, fail_on),
+        Format::Prometheus => to_prometheus(report),
     }
 }
 

@@ -2,14 +2,15 @@
 
 use crate::run::cleanup::Guard;
 use crate::run::{Ended, Exit, Output, StartError};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::MemfdFlags;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// The name that the probe is started under, which is not its path: whether it sees it tells whether `argv[0]` is kept.
@@ -17,8 +18,6 @@ pub(super) const NAME: &str = "mpcheck-probe";
 
 /// The most bytes of its output: what a pipe holds.
 const MAX_OUTPUT: u64 = 64 * 1024;
-/// How often it is looked whether it ended.
-const PAUSE: Duration = Duration::from_micros(500);
 
 /// Runs a program to its end, with this environment and no other.
 ///
@@ -64,21 +63,32 @@ fn start_error(error: &io::Error) -> StartError {
 
 /// Waits for the end, and kills what takes longer, with all that it started.
 fn wait(child: &mut Child, timeout: Duration) -> io::Result<Exit> {
+    if ends_within(child, timeout)? {
+        let status = child.wait()?;
+        return Ok(match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Code(code),
+            (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+        });
+    }
+    kill(group(child));
+    let _ = child.kill();
+    child.wait()?;
+    Ok(Exit::TimedOut)
+}
+
+/// Whether a child ends in time. Its descriptor is readable when it has (pidfd_open(2)).
+fn ends_within(child: &Child, timeout: Duration) -> io::Result<bool> {
+    let pid = group(child).ok_or(io::ErrorKind::InvalidInput)?;
+    let ended = pidfd_open(pid, PidfdFlags::empty())?;
     let until = Instant::now() + timeout;
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(match (status.code(), status.signal()) {
-                (Some(code), _) => Exit::Code(code),
-                (None, signal) => Exit::Signal(signal.unwrap_or_default()),
-            });
+        let left = until.saturating_duration_since(Instant::now());
+        match poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&left.try_into().map_err(io::Error::other)?)) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
         }
-        if Instant::now() >= until {
-            kill(group(child));
-            let _ = child.kill();
-            child.wait()?;
-            return Ok(Exit::TimedOut);
-        }
-        thread::sleep(PAUSE);
     }
 }
 

@@ -38,8 +38,8 @@ use readiness::Readiness;
 use registration::Registration;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 use system::System;
 
 /// Everything that is known of a host.
@@ -59,6 +59,8 @@ pub struct HostFacts {
     pub namespaces: Result<(), NotReady>,
     /// The Docker engine, or why there is none.
     pub engine: Result<EngineFacts, NoEngine>,
+    /// The platforms again, for each time that they were tried once more.
+    pub again: Vec<Vec<Readiness>>,
     /// buildx, where it is installed. Its builders are asked for where there is an engine.
     pub buildx: Option<Buildx>,
     /// The value of `DOCKER_BUILDKIT`, where it is set and not empty.
@@ -95,6 +97,21 @@ impl HostFacts {
     }
 }
 
+/// How often platforms are tried: a handler that somebody registers and removes is there at one time and not at another.
+#[derive(Debug, Clone, Copy)]
+pub struct Repeat {
+    /// How often, at least once.
+    pub times: u32,
+    /// How long to wait before the next time.
+    pub interval: Duration,
+}
+
+impl Default for Repeat {
+    fn default() -> Self {
+        Self { times: 1, interval: Duration::ZERO }
+    }
+}
+
 /// Looks at the host: the probe of every architecture, in every way, all at the same time.
 ///
 /// `sandbox` is the runner, or why it could not be made; `engine` says which engine is asked; `variable` gives those of
@@ -103,34 +120,25 @@ impl HostFacts {
 pub fn gather(
     sandbox: Result<&Sandbox, &NotReady>,
     engine: &EngineOptions,
+    repeat: Repeat,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> HostFacts {
     let system = System::read();
     let places = Places::new(engine, variable);
     let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
     let rows: Vec<&'static Architecture> = ARCHITECTURES.iter().filter(|row| probe::probe(row).is_some()).collect();
-    let done: Vec<Mutex<Option<Readiness>>> = rows.iter().map(|_| Mutex::new(None)).collect();
-    let mut asked_for = None;
     let registry = Registry::read(Path::new(binfmt::MOUNT));
-    thread::scope(|scope| {
+    let (platforms, asked) = thread::scope(|scope| {
         let asked = scope.spawn(|| {
             let found = engine::ask(engine, &rows, &system.kernel);
             let buildx = buildx::look(&places, found.is_ok());
             (found, buildx)
         });
-        for (row, slot) in rows.iter().zip(&done) {
-            scope.spawn(move || {
-                let readiness = Readiness::prove(row, sandbox);
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(readiness);
-            });
-        }
-        asked_for = asked.join().ok();
+        (Readiness::prove_all(&rows, sandbox), asked.join().ok())
     });
-    let (found, buildx) = asked_for.unwrap_or_else(|| {
+    let (found, buildx) = asked.unwrap_or_else(|| {
         (Err(NoEngine::Silent(NotReady::new("asking the engine was given up by a fault of mpcheck", ""))), None)
     });
-    let platforms: Vec<Readiness> =
-        done.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
     let interpreters = registry.handlers.iter().map(|handler| handler.interpreter.clone());
     HostFacts {
         system,
@@ -139,11 +147,21 @@ pub fn gather(
         registrations: registration::read(Path::new("/")),
         namespaces: namespaces(&platforms),
         platforms,
+        again: again(&rows, sandbox, repeat),
         engine: found,
         buildx,
         docker_buildkit: set("DOCKER_BUILDKIT"),
         default_platform: set("DOCKER_DEFAULT_PLATFORM"),
     }
+}
+
+/// The second time and the rest. What is around the platforms is looked at once, in the beginning.
+fn again(rows: &[&'static Architecture], sandbox: Result<&Sandbox, &NotReady>, repeat: Repeat) -> Vec<Vec<Readiness>> {
+    let once = |_| {
+        thread::sleep(repeat.interval);
+        Readiness::prove_all(rows, sandbox)
+    };
+    (1..repeat.times).map(once).collect()
 }
 
 /// Whether the namespaces of a sandbox can be had: what the tries in an empty root said.

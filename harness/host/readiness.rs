@@ -2,10 +2,13 @@
 
 use super::binfmt::Handler;
 use super::direct;
+use crate::image::parallel::in_parallel;
 use crate::platform::{Architecture, Platform};
 use crate::probe;
 use crate::run::sandbox::Sandbox;
-use crate::run::{Cpu, Ended, Exit, NotReady, Offer, Runner as _, StartError};
+use crate::run::{Ended, Exit, NotReady, Offer, StartError};
+use std::num::NonZero;
+use std::thread;
 use std::time::Duration;
 
 /// How long the probe may take: it makes four system calls, and this machine may be under load.
@@ -119,30 +122,52 @@ impl State {
 }
 
 impl Readiness {
-    /// Runs the probe in every way.
+    /// Runs the probe of one architecture in every way.
     #[must_use]
-    pub fn prove(row: &'static Architecture, sandbox: Result<&Sandbox, &NotReady>) -> Self {
-        let program = probe::probe(row).unwrap_or_default();
-        let direct = direct::run(&program, &[], TIMEOUT).map_err(|error| {
-            NotReady::new(format!("the probe could not be put into memory: {error}"), "see `ulimit -a`")
+    pub fn prove(row: &'static Architecture, sandbox: Result<&Sandbox, &NotReady>) -> Option<Self> {
+        Self::prove_all(&[row], sandbox).pop()
+    }
+
+    /// Runs the probe of each architecture in every way, at the same time.
+    #[must_use]
+    pub fn prove_all(rows: &[&'static Architecture], sandbox: Result<&Sandbox, &NotReady>) -> Vec<Self> {
+        let jobs = thread::available_parallelism().map_or(1, NonZero::get);
+        let refused = |why: &NotReady| rows.iter().map(|_| Err(why.clone())).collect();
+        let (spoken, empty_roots, sandboxes) = thread::scope(|scope| {
+            let empty_roots = scope.spawn(|| match sandbox {
+                Ok(sandbox) => sandbox.under_host_handlers(rows, direct::NAME),
+                Err(why) => refused(why),
+            });
+            let sandboxes = scope.spawn(|| match sandbox {
+                Ok(sandbox) => sandbox.under_own_handlers(rows),
+                Err(why) => rows.iter().map(|_| Err(why.clone())).collect(),
+            });
+            let spoken = in_parallel(rows, jobs, |row| Spoken::of(row));
+            (spoken, empty_roots.join(), sandboxes.join())
         });
-        let ran = direct.as_ref().is_ok_and(|ended| Probed::of(ended, direct::NAME).ran());
-        let version = if ran { version(&program) } else { None };
-        let empty_root = sandbox.map_err(Clone::clone).and_then(|sandbox| sandbox.under_host_handlers(row));
-        Self {
+        // A panic of the other thread is one here as well.
+        let given_up = || NotReady::new("the proof was given up", "");
+        let mut empty_roots = empty_roots.unwrap_or_default().into_iter();
+        let mut sandboxes = sandboxes.unwrap_or_default().into_iter();
+        let together = rows.iter().zip(spoken).map(|(row, spoken)| {
+            let empty_root = empty_roots.next().unwrap_or_else(|| Err(given_up()));
+            let empty_root = empty_root.map(|ended| Probed::of(&ended, direct::NAME));
+            (*row, spoken, empty_root, sandboxes.next().unwrap_or_else(|| Err(given_up())))
+        });
+        let together: Vec<_> = together.collect();
+        in_parallel(&together, jobs, |(row, spoken, empty_root, sandbox)| Self {
             row,
-            direct: direct.map(|ended| Probed::of(&ended, direct::NAME)),
-            // It is started there by its path, which is then its name.
-            empty_root: empty_root.map(|ended| Probed::of(&ended, "")),
-            sandbox: sandbox.map_err(Clone::clone).and_then(|sandbox| sandbox.offer(&platform(row), Cpu::Max)),
-            version,
-        }
+            direct: spoken.direct(row, empty_root.as_ref().ok()),
+            empty_root: empty_root.clone(),
+            sandbox: sandbox.clone(),
+            version: spoken.version.clone(),
+        })
     }
 
     /// The platform: the architecture on Linux, without a variant that nobody named.
     #[must_use]
     pub fn platform(&self) -> Platform {
-        platform(self.row)
+        self.row.platform()
     }
 
     /// Whether programs of it run here. `handlers` are those that the kernel uses for them, as far as they can be seen.
@@ -182,15 +207,41 @@ impl Readiness {
     }
 }
 
-fn platform(row: &Architecture) -> Platform {
-    // A row's name is a platform's; the host is what there is instead of a panic.
-    Platform::parse(&format!("linux/{}", row.name)).unwrap_or_else(|_| Platform::host())
+/// The first start of a probe on the host, with the question that qemu answers in place of running anything.
+///
+/// Who is not qemu does not know the question, so then this is the proof.
+#[derive(Debug, Clone)]
+struct Spoken {
+    version: Option<String>,
+    ended: Result<Ended, NotReady>,
 }
 
-/// The emulator under which a program is started, asked for its version: qemu says it in place of running anything.
-fn version(program: &[u8]) -> Option<String> {
-    let ended = direct::run(program, &[("QEMU_VERSION", "1")], TIMEOUT).ok()?;
-    version_in(&String::from_utf8_lossy(&ended.stdout.bytes))
+impl Spoken {
+    fn of(row: &Architecture) -> Self {
+        let ended = run(row, &[("QEMU_VERSION", "1")]);
+        let version = ended.as_ref().ok().and_then(|ended| version_in(&String::from_utf8_lossy(&ended.stdout.bytes)));
+        Self { version, ended }
+    }
+
+    /// What comes of the probe on the host.
+    ///
+    /// An emulator that answered there, and ran the probe in an empty root under the same handler, is not started for it
+    /// a second time: an emulator's start is all that this costs.
+    fn direct(&self, row: &Architecture, empty_root: Option<&Probed>) -> Result<Probed, NotReady> {
+        let ended = match (&self.version, empty_root) {
+            (Some(_), Some(probed @ Probed::Ran { .. })) => return Ok(probed.clone()),
+            (Some(_), _) => run(row, &[]),
+            (None, _) => self.ended.clone(),
+        };
+        ended.map(|ended| Probed::of(&ended, direct::NAME))
+    }
+}
+
+/// Starts the probe as any program of the host is.
+fn run(row: &Architecture, environment: &[(&str, &str)]) -> Result<Ended, NotReady> {
+    let program = probe::probe(row).unwrap_or_default();
+    direct::run(&program, environment, TIMEOUT)
+        .map_err(|error| NotReady::new(format!("the probe could not be put into memory: {error}"), "see `ulimit -a`"))
 }
 
 /// "qemu-aarch64 version 7.2.9 (Debian 1:7.2+dfsg-7+deb12u5)", as a name and a version.

@@ -322,6 +322,13 @@ impl Architecture {
         ARCHITECTURES.iter().find(|row| row.macho.contains(&cputype))
     }
 
+    /// The architecture's platform on Linux, without a variant that nobody named.
+    #[must_use]
+    pub fn platform(&self) -> super::Platform {
+        // A row's name is a platform's; the host is what there is instead of a panic.
+        super::Platform::parse(&format!("linux/{}", self.name)).unwrap_or_else(|_| super::Platform::host())
+    }
+
     /// Whether its machines run programs for the other architecture, without an emulator.
     #[must_use]
     pub fn executes(&self, other: &Self) -> bool {

@@ -5,9 +5,11 @@
 //! what a format needs to know of these comes in as an argument.
 
 mod json;
+mod junit;
 mod machine;
 mod model;
 mod order;
+mod prometheus;
 #[cfg(test)]
 mod sample;
 mod schema;
@@ -15,13 +17,16 @@ mod text;
 mod verdict;
 
 pub use json::{JsonError, from_json, to_json};
+pub use junit::to_junit;
 pub use machine::{
-    BinfmtMisc, Builder, BuilderNode, Buildx, Engine, Handler, HostPlatform, HostStatus, InEngine, Machine,
+    BinfmtMisc, Builder, BuilderNode, Buildx, Change, Engine, Handler, HostPlatform, HostStatus, InEngine, Machine,
+    Since, Tries,
 };
 pub use model::{
     Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
     Verdict,
 };
+pub use prometheus::to_prometheus;
 pub use schema::{SCHEMA_ID, report_schema};
 pub use text::{TextOptions, to_text};
 pub use verdict::{FailOn, Outcome, UnknownFailOn, exit_code, verdict};

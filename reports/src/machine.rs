@@ -32,6 +32,38 @@ pub struct Machine {
     pub default_platform: Option<String>,
     /// One entry per architecture that mpcheck has a probe for, and per required platform, sorted.
     pub platforms: Vec<HostPlatform>,
+    /// What is not as it was in an earlier report; absent where there was none to compare with (`--baseline`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+}
+
+/// A comparison with an earlier report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Since {
+    /// When the earlier one was started.
+    pub started: String,
+    /// What differs, in the order of the report; empty where nothing does.
+    pub changes: Vec<Change>,
+}
+
+/// One thing that is not as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// What: `kernel`, `handler qemu-aarch64`, `platform linux/arm64`.
+    pub what: String,
+    /// What it was; `null` where it was not there.
+    pub before: Option<String>,
+    /// What it is; `null` where it is gone.
+    pub after: Option<String>,
+}
+
+/// How often a platform was tried, and how often it ran (`--repeat`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tries {
+    /// How often it ran.
+    pub ran: u64,
+    /// How often it was tried.
+    pub of: u64,
 }
 
 /// The kernel's table of handlers, binfmt_misc.
@@ -171,6 +203,9 @@ pub struct HostPlatform {
     pub machine: Option<String>,
     /// Why it does not run; `null` where it does.
     pub reason: Option<String>,
+    /// How often it ran, where it was tried more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<Tries>,
     /// What became of the probe in each way: `direct`, as any program of the host; `container`, in an empty root under
     /// the host's handlers; `sandbox`, in mpcheck's own sandbox, which registers handlers of its own; `engine`, in a
     /// container of the Docker engine, whose kernel may be another machine's.

@@ -153,6 +153,7 @@ pub(crate) fn host() -> Machine {
             emulator: None,
             machine: Some("x86_64".to_owned()),
             reason: None,
+            tries: None,
             ways: ran(),
             engine: Some(InEngine { machine: "x86_64".to_owned(), emulator: None }),
         },
@@ -163,6 +164,7 @@ pub(crate) fn host() -> Machine {
             emulator: Some("qemu-aarch64 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)".to_owned()),
             machine: Some("aarch64".to_owned()),
             reason: None,
+            tries: None,
             ways: ran(),
             engine: Some(InEngine { machine: "aarch64".to_owned(), emulator: Some("qemu-aarch64 7.2.22".to_owned()) }),
         },
@@ -173,6 +175,7 @@ pub(crate) fn host() -> Machine {
             emulator: None,
             machine: Some("s390x".to_owned()),
             reason: Some(why.to_owned()),
+            tries: None,
             ways: vec![
                 way("direct", Status::Passed, None),
                 way("container", Status::Failed, Some(why)),
@@ -235,5 +238,6 @@ pub(crate) fn host() -> Machine {
         }],
         default_platform: None,
         platforms,
+        since: None,
     }
 }

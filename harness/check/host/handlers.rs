@@ -3,7 +3,7 @@
 use super::super::draft::Draft;
 use super::super::rule;
 use super::known::known;
-use super::{mend, state};
+use super::{mend, state, tries};
 use crate::host::HostFacts;
 use crate::host::binfmt::{Handler, MOUNT, Programs};
 use crate::host::interpreter::Interpreter;
@@ -50,7 +50,9 @@ fn of_platform(facts: &HostFacts, readiness: &Readiness) -> Vec<Finding> {
     findings.extend(disabled(facts, readiness, &live));
     findings.extend(duplicates(readiness, &live));
     findings.extend(not_registered(facts, readiness));
-    findings.extend(emulation_broken(facts, readiness, &live).filter(|_| !explained));
+    let flaps = flapping(facts, readiness);
+    findings.extend(emulation_broken(facts, readiness, &live).filter(|_| !explained && flaps.is_none()));
+    findings.extend(flaps);
     findings.extend(emulator_version(readiness));
     findings.extend(argv0_lost(facts, readiness));
     findings.extend(not_listed(facts, readiness, &live));
@@ -208,6 +210,16 @@ fn no_credentials(subject: &Subject<'_>) -> Option<Finding> {
         let draft = Draft::new(&rule::NO_CREDENTIALS, message, hint).named(&subject.readiness.platform());
         draft.instead("flag C", format!("flags \"{}\"", handler.flags)).done()
     })
+}
+
+fn flapping(facts: &HostFacts, readiness: &Readiness) -> Option<Finding> {
+    let tries = tries(facts, readiness).filter(|tries| tries.ran > 0 && tries.ran < tries.of)?;
+    let message =
+        "the platform runs at one time and not at another: something registers its handler and removes it again";
+    let hint = "find what does: all containers of a kernel share its handlers, so that look for jobs that run `--reset`, \
+                `--uninstall` or `systemctl restart systemd-binfmt`; a handler in binfmt.d comes back after each";
+    let draft = Draft::new(&rule::FLAPPING, message, hint).named(&readiness.platform());
+    Some(draft.instead(format!("ran {} times", tries.of), format!("ran {} times", tries.ran)).done())
 }
 
 fn disabled(facts: &HostFacts, readiness: &Readiness, live: &[&Handler]) -> Option<Finding> {

@@ -40,6 +40,7 @@ pub(super) fn machine(facts: &HostFacts, required: &[Platform]) -> Machine {
         builders: facts.buildx.iter().flat_map(|buildx| &buildx.builders).map(builder).collect(),
         default_platform: facts.default_platform.clone(),
         platforms,
+        since: None,
     }
 }
 
@@ -62,6 +63,7 @@ fn row(facts: &HostFacts, readiness: &Readiness, platform: &Platform, required: 
         emulator,
         machine,
         reason,
+        tries: super::tries(facts, readiness),
         ways: vec![
             way("direct", &readiness.direct, status),
             way("container", &readiness.empty_root, status),
@@ -135,6 +137,7 @@ fn unknown(platform: &Platform) -> HostPlatform {
         reason: Some(format!(
             "mpcheck has no probe for {platform}: it proves Linux platforms of the architecture table"
         )),
+        tries: None,
         ways: Vec::new(),
         engine: None,
     }

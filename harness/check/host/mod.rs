@@ -8,9 +8,11 @@
 //! | `building.rs` | what is wrong with BuildKit, buildx and its builders |
 //! | `known.rs` | emulators with a bad name |
 //! | `mend.rs` | the commands that mend |
+//! | `change.rs` | what is not as it was in an earlier report |
 //! | `machine.rs` | the host's part of the report |
 
 mod building;
+mod change;
 mod engine;
 #[cfg(test)]
 mod engine_tests;
@@ -27,7 +29,7 @@ use super::rule;
 use crate::host::HostFacts;
 use crate::host::readiness::{Readiness, State};
 use crate::platform::Platform;
-use mpcheck_reports::{Finding, Machine};
+use mpcheck_reports::{Finding, Machine, Report, Tries};
 
 /// A host, checked.
 #[derive(Debug)]
@@ -38,9 +40,9 @@ pub struct CheckedHost {
     pub findings: Vec<Finding>,
 }
 
-/// Checks what is known of a host. Only the platforms in `required` can fail it.
+/// Checks what is known of a host. Only the platforms in `required` can fail it. `earlier` is a report to compare with.
 #[must_use]
-pub fn host(facts: &HostFacts, required: &[Platform]) -> CheckedHost {
+pub fn host(facts: &HostFacts, required: &[Platform], earlier: Option<&Report>) -> CheckedHost {
     let mut findings = handlers::findings(facts);
     findings.extend(surroundings::findings(facts));
     findings.extend(engine::findings(facts, required));
@@ -48,7 +50,9 @@ pub fn host(facts: &HostFacts, required: &[Platform]) -> CheckedHost {
     for platform in required {
         findings.extend(not_ready(facts, platform));
     }
-    CheckedHost { machine: machine::machine(facts, required), findings }
+    let mut machine = machine::machine(facts, required);
+    findings.extend(earlier.into_iter().flat_map(|earlier| change::compare(earlier, &mut machine)));
+    CheckedHost { machine, findings }
 }
 
 /// What was proved for a platform; `None` for those that mpcheck has no probe for.
@@ -59,8 +63,28 @@ fn readiness<'f>(facts: &'f HostFacts, platform: &Platform) -> Option<&'f Readin
     facts.platforms.iter().find(|readiness| readiness.row == row)
 }
 
+/// What was proved, all tries together: what does not run every time is broken.
 fn state(facts: &HostFacts, readiness: &Readiness) -> State {
+    let state = once(facts, readiness);
+    match tries(facts, readiness) {
+        Some(tries) if tries.ran > 0 && tries.ran < tries.of => {
+            State::Broken(format!("it runs at one time and not at another: {} of {} tries", tries.ran, tries.of))
+        }
+        _ => state,
+    }
+}
+
+fn once(facts: &HostFacts, readiness: &Readiness) -> State {
     readiness.state(&facts.live_handlers_of(readiness.row))
+}
+
+/// How often a platform ran; `None` where it was tried once.
+fn tries(facts: &HostFacts, readiness: &Readiness) -> Option<Tries> {
+    let same = |other: &&Readiness| other.row == readiness.row;
+    let others = facts.again.iter().filter_map(|again| again.iter().find(same));
+    let all: Vec<&Readiness> = std::iter::once(readiness).chain(others).collect();
+    let ran = all.iter().filter(|readiness| once(facts, readiness).is_ready()).count();
+    (all.len() > 1).then_some(Tries { ran: ran as u64, of: all.len() as u64 })
 }
 
 fn not_ready(facts: &HostFacts, platform: &Platform) -> Option<Finding> {

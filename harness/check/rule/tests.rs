@@ -5,7 +5,7 @@ use rstest::rstest;
 use super::*;
 
 /// The rules by name, in the order in which harness/README.md asks to add them. A name that changes breaks its users.
-const WANTED: [&str; 56] = [
+const WANTED: [&str; 58] = [
     "manifest/missing-platform",
     "manifest/unexpected-platform",
     "manifest/lost-platform",
@@ -36,6 +36,8 @@ const WANTED: [&str; 56] = [
     "run/illegal-instruction",
     "run/emulator-crashed",
     "host/not-ready",
+    "host/lost-readiness",
+    "host/flapping",
     "host/emulation-broken",
     "host/no-fix-binary",
     "host/dynamic-emulator",

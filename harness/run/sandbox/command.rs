@@ -57,6 +57,15 @@ pub(super) fn prepared_command<S: AsRef<str>>(
     })
 }
 
+/// A program without an environment, started under a name that is not its path.
+pub(super) fn program(path: &str, name: &str) -> Result<PreparedCommand, NotReady> {
+    Ok(PreparedCommand {
+        paths: vec![c_string(path.as_bytes())?],
+        arguments: Pointers::new(vec![c_string(name.as_bytes())?]),
+        environment: Pointers::new(Vec::new()),
+    })
+}
+
 pub(super) fn c_string(bytes: &[u8]) -> Result<CString, NotReady> {
     CString::new(bytes).map_err(|_| NotReady::new("a name or command holds a NUL byte", ""))
 }

@@ -5,7 +5,7 @@
 //! the emulator is one of these itself, and gets through by its mark: see [`crate::probe::MARK`].
 
 use super::super::NotReady;
-use crate::binary::{Content, Interpreter, Scanner};
+use crate::binary::{PROGRAM_HEAD_BYTES, Program};
 use crate::platform::Architecture;
 use crate::probe;
 use std::fs::{self, File};
@@ -18,6 +18,9 @@ const DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/libexec/qemu
 
 /// The largest emulator that is copied. Debian's have 4 to 20 MB.
 const MAX_BYTES: u64 = 256 << 20;
+
+/// The most bytes of a version that is remembered.
+const MAX_VERSION: u64 = 1024;
 
 /// Below the store: copies, and what was taken out of an image.
 const COPIES: &str = "emulators";
@@ -154,6 +157,20 @@ impl Emulators {
         Ok(taken)
     }
 
+    /// The version that an emulator said when it was asked before. Its copy's name tells the state of the file, so what
+    /// it said stays true of it.
+    pub(super) fn version(&self, emulator: &Emulator) -> Option<String> {
+        let mut said = String::new();
+        let file = File::open(self.store.join(format!("{}.version", emulator.interpreter))).ok()?;
+        file.take(MAX_VERSION).read_to_string(&mut said).ok()?;
+        (!said.is_empty()).then_some(said)
+    }
+
+    /// Remembers what an emulator said. Where that cannot be written, it is asked again.
+    pub(super) fn remember(&self, emulator: &Emulator, version: &str) {
+        let _ = self.put(&format!("{}.version", emulator.interpreter), version.as_bytes());
+    }
+
     /// A marked copy; made once for each state of the file.
     fn copy(&self, source: &Path) -> io::Result<String> {
         let meta = fs::metadata(source)?;
@@ -202,26 +219,16 @@ impl Emulators {
 }
 
 /// Whether a file is an ELF program for this machine that needs no loader.
-fn is_static(mut file: &File) -> io::Result<bool> {
-    let size = file.metadata()?.len();
-    let mut scanner = Scanner::new(size, Vec::new());
-    let mut chunk = vec![0; 64 * 1024];
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 || !scanner.feed(chunk.get(..read).unwrap_or_default()) {
-            break;
-        }
-    }
-    match scanner.finish().0 {
-        Content::Elf(elf) if !is_for_this_machine(&elf) => Err(io::Error::other("it is for another machine")),
-        Content::Elf(elf) => Ok(elf.interpreter == Interpreter::None),
-        _ => Err(io::Error::other("it is no ELF file")),
-    }
-}
-
-fn is_for_this_machine(elf: &crate::binary::Elf) -> bool {
+fn is_static(file: &File) -> io::Result<bool> {
+    let mut head = Vec::new();
+    file.take(PROGRAM_HEAD_BYTES as u64).read_to_end(&mut head)?;
     let host = crate::platform::Platform::host();
-    host.row().and_then(|row| row.elf).is_some_and(|own| own.machine == elf.machine)
+    let own = host.row().and_then(|row| row.elf).map(|own| own.machine);
+    match Program::of(&head) {
+        None => Err(io::Error::other("it is no ELF file")),
+        Some(program) if Some(program.machine) != own => Err(io::Error::other("it is for another machine")),
+        Some(program) => Ok(!program.needs_loader),
+    }
 }
 
 /// Opens a regular file of an unpacked layer, whatever links are on the way.

@@ -16,7 +16,7 @@
 //! | `prepared.rs`, `namespace.rs`, `furnish.rs`, `spawn.rs` | what is prepared; what happens in the namespaces, and what is mounted there; the half that stays outside |
 //! | `command.rs`, `user.rs` | a command's paths, arguments and environment; the image's user |
 //! | `emulator.rs`, `handler.rs` | qemu, and how the kernel is told of it |
-//! | `inherited.rs` | an empty root under the host's handlers, as a container has them |
+//! | `proof.rs` | every architecture's probe in an empty root, under the host's handlers and under its own |
 //! | `memory.rs` | how much memory everything in it takes |
 //! | `forbidden.rs` | why a host allows no sandbox |
 
@@ -25,10 +25,10 @@ mod emulator;
 mod forbidden;
 mod furnish;
 mod handler;
-mod inherited;
 mod memory;
 mod namespace;
 mod prepared;
+mod proof;
 mod spawn;
 mod user;
 
@@ -178,24 +178,29 @@ impl Sandbox {
         let asked = |words: &[&str], environment: &[String]| prepared_command(words, environment, DEFAULT_PATH);
         let environment: Vec<String> = model.iter().map(|model| format!("QEMU_CPU={model}")).collect();
         let mut commands = vec![asked(&[PROBE], &environment)?];
-        if emulator.is_some() {
+        let known = emulator.as_ref().and_then(|emulator| self.emulators.version(emulator));
+        if emulator.is_some() && known.is_none() {
             commands.push(asked(&[PROBE], &["QEMU_VERSION=1".to_owned()])?);
         }
         let root = ["skeleton", "empty"].map(String::from).to_vec();
         let who = user::User { user: 0, group: 0, home: "/".to_owned() };
         let limits = Limits::default();
-        let prepared =
-            self.prepared(&root, &who, Some(handlers.clone()), program, c"/".to_owned(), commands, limits)?;
+        let files = vec![prepared_file(PROBE, program)?];
+        let prepared = self.prepared(&root, &who, Some(handlers.clone()), files, c"/".to_owned(), commands, limits)?;
         let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
         let probed = running.run(0, PROBE_TIMEOUT, &limits).map_err(|broken| forbidden::why(&broken))?;
         machine(&probed, platform, emulator.as_ref())?;
-        let version = match &emulator {
-            None => None,
-            Some(found) => {
+        let version = match (&emulator, known) {
+            (None, _) => None,
+            (Some(found), Some(known)) => Some((known, found.origin.clone())),
+            (Some(found), None) => {
                 let told = running.run(1, PROBE_TIMEOUT, &limits).map_err(|broken| forbidden::why(&broken))?;
+                let told = emulator_version(&told.stdout.bytes);
+                if let Some(version) = &told {
+                    self.emulators.remember(found, version);
+                }
                 let name = row.emulator.map_or("qemu", |emulator| emulator.name);
-                let version = emulator_version(&told.stdout.bytes).unwrap_or_else(|| format!("qemu-{name}"));
-                Some((version, found.origin.clone()))
+                Some((told.unwrap_or_else(|| format!("qemu-{name}")), found.origin.clone()))
             }
         };
         Ok(Ready { handlers, emulator: version, cpu: model })
@@ -234,22 +239,20 @@ impl Sandbox {
         layers: &[String],
         user: &user::User,
         handlers: Option<Vec<Vec<u8>>>,
-        probe: Vec<u8>,
+        mut files: Vec<PreparedFile>,
         directory: CString,
         commands: Vec<PreparedCommand>,
         limits: Limits,
     ) -> Result<Prepared, NotReady> {
+        // Whatever user a program runs as, its refusal can be added.
+        files.push(PreparedFile { path: c_string(probe::REFUSALS.as_bytes())?, bytes: Vec::new(), mode: 0o622 });
         Ok(Prepared {
             user_map: c_string(format!("{} 0 1", user.user).as_bytes())?,
             group_map: c_string(format!("{} 0 1", user.group).as_bytes())?,
             store: c_string(self.store.directory().as_os_str().as_encoded_bytes())?,
             layers: layers.iter().map(|layer| c_string(layer.as_bytes())).collect::<Result<_, _>>()?,
             handlers,
-            files: vec![
-                PreparedFile { path: c_string(PROBE.as_bytes())?, bytes: probe, mode: 0o755 },
-                // Whatever user a program runs as, its refusal can be added.
-                PreparedFile { path: c_string(probe::REFUSALS.as_bytes())?, bytes: Vec::new(), mode: 0o622 },
-            ],
+            files,
             temporary: c_string(limits.temporary.to_string().as_bytes())?,
             directory,
             commands,
@@ -319,9 +322,8 @@ impl Runner for Sandbox {
             "" => c"/".to_owned(),
             directory => c_string(format!("/{}", directory.trim_start_matches('/')).as_bytes())?,
         };
-        let program = platform.row().and_then(probe::probe).unwrap_or_default();
-        let prepared =
-            self.prepared(&layers, &user, Some(ready.handlers), program, directory, commands, task.limits)?;
+        let files = vec![prepared_file(PROBE, platform.row().and_then(probe::probe).unwrap_or_default())?];
+        let prepared = self.prepared(&layers, &user, Some(ready.handlers), files, directory, commands, task.limits)?;
         let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
         let broken = |broken| forbidden::why(&broken);
         let probed = running.run(0, PROBE_TIMEOUT, &task.limits).map_err(broken)?;
@@ -373,6 +375,11 @@ fn can_be_anybody() -> bool {
 fn hides_all_below(layer: &LayerState) -> bool {
     let entries = layer.facts.iter().flat_map(|facts| &facts.entries);
     entries.into_iter().any(|entry| entry.path.is_empty() && entry.kind == layer::EntryKind::Opaque)
+}
+
+/// A program in the sandbox.
+fn prepared_file(path: &str, bytes: Vec<u8>) -> Result<PreparedFile, NotReady> {
+    Ok(PreparedFile { path: c_string(path.as_bytes())?, bytes, mode: 0o755 })
 }
 
 fn same_architecture(platform: &Platform) -> bool {

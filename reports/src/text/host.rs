@@ -28,6 +28,7 @@ pub(super) fn show(page: &mut Page, host: &Machine) {
         show_handlers(page, host);
     }
     show_facts(page, host);
+    show_changes(page, host);
 }
 
 /// The table; where it is too wide, with fewer ways, or none; and where that is, a line per platform.
@@ -199,4 +200,26 @@ fn about_builder(builder: &Builder) -> String {
     let forced = builder.nodes.iter().any(|node| !node.forced.is_empty());
     let note = if forced { " (* by order, and not found)" } else { "" };
     format!("{} ({driver}{current}): {}{note}", builder.name, nodes.join("; "))
+}
+
+/// What changed since an earlier report.
+fn show_changes(page: &mut Page, host: &Machine) {
+    let Some(since) = &host.since else { return };
+    page.blank();
+    let started = page.clean(&since.started);
+    if since.changes.is_empty() {
+        page.paragraph(&[(Ink::Plain, "  ")], 4, Ink::Faint, &format!("nothing changed since {started}"));
+        return;
+    }
+    page.paragraph(&[(Ink::Plain, "  ")], 4, Ink::Plain, &format!("changed since {started}:"));
+    for change in &since.changes {
+        let text = match (&change.before, &change.after) {
+            (Some(before), Some(after)) => format!("{before} -> {after}"),
+            (None, Some(after)) => format!("new: {after}"),
+            (Some(before), None) => format!("gone: {before}"),
+            (None, None) => continue,
+        };
+        let (name, text) = (page.clean(&format!("{}: ", change.what)), page.clean(&text));
+        page.paragraph(&[(Ink::Plain, "    "), (Ink::Strong, &name)], 6, Ink::Plain, &text);
+    }
 }

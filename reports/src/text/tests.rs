@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use crate::model::{Check, Finding, LayerRef, Report, Severity, Status, Verdict};
-use crate::{TextOptions, sample, to_text};
+use crate::{Change, Machine, Since, TextOptions, sample, to_text};
 
 const PLAIN: TextOptions = TextOptions { color: false, width: 80, unicode: true, verbose: false };
 const VERBOSE: TextOptions = TextOptions { verbose: true, width: 0, ..PLAIN };
@@ -488,6 +488,35 @@ passed: 0 errors, 0 warnings, 0 notes; 2 of 3 platforms run here; 1.2 s
     assert!(narrow.contains("\n  linux/s390x             BROKEN\n") && !narrow.contains("Container"), "{narrow}");
     let list = to_text(&report, &TextOptions { width: 40, ..PLAIN });
     assert!(list.contains("\n  linux/amd64: natively\n"), "{list}");
+}
+
+#[test]
+fn what_changed_since_an_earlier_report_is_told() {
+    let change = |what: &str, before: Option<&str>, after: Option<&str>| Change {
+        what: what.to_owned(),
+        before: before.map(str::to_owned),
+        after: after.map(str::to_owned),
+    };
+    let shown = |changes: Vec<Change>| {
+        let mut report = sample::passed();
+        report.images.clear();
+        let since = Some(Since { started: "2026-11-22T03:00:00Z".to_owned(), changes });
+        report.host = Some(Machine { since, ..sample::host() });
+        to_text(&report, &TextOptions { width: 0, ..PLAIN })
+    };
+    assert!(shown(Vec::new()).contains("\n  nothing changed since 2026-11-22T03:00:00Z\n"));
+    let text = shown(vec![
+        change("kernel", Some("6.12"), Some("6.13")),
+        change("handler a", None, Some("/q")),
+        change("handler b", Some("/\u{1b}q"), None),
+    ]);
+    let wanted = "
+  changed since 2026-11-22T03:00:00Z:
+    kernel: 6.12 -> 6.13
+    handler a: new: /q
+    handler b: gone: /\\x1bq
+";
+    assert!(text.contains(wanted), "{text}");
 }
 
 #[test]

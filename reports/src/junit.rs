@@ -1,0 +1,244 @@
+//! The JUnit form, as CI systems show it: a suite for each platform of an image, and one for a host.
+//!
+//! What did not apply or was not asked is skipped with its reason, and what could not be decided is an error: neither of
+//! them is shown as passed.
+
+use crate::machine::{HostPlatform, Machine};
+use crate::model::{Check, Finding, Image, Report, Severity, Status};
+use crate::verdict::FailOn;
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The suite of a host.
+const HOST: &str = "host";
+
+/// Writes the report as JUnit XML. `fail_on` says which findings fail a test.
+pub fn to_junit(report: &Report, fail_on: FailOn) -> String {
+    let mut all = quick_junit::Report::new("mpcheck");
+    all.set_time(Duration::from_millis(report.duration_ms));
+    for image in &report.images {
+        all.add_test_suites(of_image(report, image, fail_on));
+    }
+    if let Some(host) = &report.host {
+        all.add_test_suite(of_host(report, host, fail_on));
+    }
+    all.to_string().unwrap_or_default()
+}
+
+fn of_image(report: &Report, image: &Image, fail_on: FailOn) -> Vec<TestSuite> {
+    let of_image: Vec<&Finding> = report.findings.iter().filter(|found| found.image == image.reference).collect();
+    let mut suites = Vec::new();
+    let whole: Vec<&Finding> = of_image.iter().copied().filter(|finding| finding.platform.is_none()).collect();
+    let name = image.reference.as_str();
+    let mut suite = TestSuite::new(name);
+    suite.add_test_case(match &image.error {
+        Some(why) => case(name, "image", failure(NonSuccessKind::Error, why, why), &[]),
+        None => judged(name, "image", Status::Passed, None, &whole, fail_on),
+    });
+    suites.push(suite);
+    for platform in &image.platforms {
+        let name = format!("{} {}", image.reference, platform.platform);
+        let mut suite = TestSuite::new(name.as_str());
+        for check in &platform.checks {
+            let group = |finding: &&&Finding| {
+                finding.platform.as_ref() == Some(&platform.platform) && group_of(finding) == check.name
+            };
+            let found: Vec<&Finding> = of_image.iter().filter(group).copied().collect();
+            suite.add_test_case(judged(&name, &check.name, check.status, check.reason.as_deref(), &found, fail_on));
+        }
+        suites.push(suite);
+    }
+    suites
+}
+
+fn of_host(report: &Report, host: &Machine, fail_on: FailOn) -> TestSuite {
+    let mut suite = TestSuite::new(HOST);
+    for platform in &host.platforms {
+        suite.add_test_case(of_platform(platform));
+    }
+    let mut rules: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| group_of(finding) == HOST) {
+        rules.entry(&finding.rule).or_default().push(finding);
+    }
+    for (rule, findings) in rules {
+        suite.add_test_case(judged(HOST, rule, Status::Passed, None, &findings, fail_on));
+    }
+    suite
+}
+
+/// A platform that nobody requires may be missing: then it is skipped.
+fn of_platform(platform: &HostPlatform) -> TestCase {
+    let check = Check {
+        name: platform.platform.clone(),
+        status: platform.outcome(),
+        reason: platform.reason.clone().or_else(|| platform.emulator.clone()),
+    };
+    judged(HOST, &check.name, check.status, check.reason.as_deref(), &[], FailOn::default())
+}
+
+fn group_of(finding: &Finding) -> &str {
+    finding.rule.split('/').next().unwrap_or_default()
+}
+
+/// A test by its status and by what was found.
+fn judged(
+    class: &str,
+    name: &str,
+    status: Status,
+    reason: Option<&str>,
+    findings: &[&Finding],
+    fail_on: FailOn,
+) -> TestCase {
+    let failing: Vec<&&Finding> = findings.iter().filter(|finding| fail_on.reached_by(finding.severity)).collect();
+    let reason = reason.unwrap_or_default();
+    let status = match (failing.first(), status) {
+        (Some(first), _) => {
+            let told: Vec<String> = failing.iter().map(|finding| told(finding)).collect();
+            failure(NonSuccessKind::Failure, &format!("{}: {}", first.rule, first.message), &told.join("\n"))
+        }
+        (None, Status::Passed) => TestCaseStatus::success(),
+        (None, Status::Failed) => failure(NonSuccessKind::Failure, reason, reason),
+        (None, Status::Error) => failure(NonSuccessKind::Error, reason, reason),
+        (None, Status::Skipped) => {
+            let mut skipped = TestCaseStatus::skipped();
+            skipped.set_message(reason);
+            skipped
+        }
+    };
+    case(class, name, status, findings)
+}
+
+fn failure(kind: NonSuccessKind, message: &str, told: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(message).set_description(told);
+    status
+}
+
+/// A test; its output is everything that was found, whether or not that fails it.
+fn case(class: &str, name: &str, status: TestCaseStatus, findings: &[&Finding]) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(class);
+    if !findings.is_empty() {
+        let lines: Vec<String> = findings.iter().map(|finding| told(finding)).collect();
+        case.set_system_out(lines.join("\n"));
+    }
+    case
+}
+
+/// A finding in a few lines: where, what, and what to do.
+fn told(finding: &Finding) -> String {
+    let severity = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    };
+    let place = [&finding.platform, &finding.path].into_iter().flatten().map(String::as_str);
+    let place: Vec<&str> = place.collect();
+    let place = if place.is_empty() { String::new() } else { format!(" {}", place.join(" ")) };
+    let mut lines = vec![format!("{severity}[{}]{place}: {}", finding.rule, finding.message)];
+    let more = [
+        ("expected", finding.expected.as_ref()),
+        ("observed", finding.observed.as_ref()),
+        ("brought by", finding.instruction.as_ref()),
+        ("cause", finding.cause.as_ref()),
+        ("to do", Some(&finding.hint)),
+    ];
+    let more = more.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)));
+    lines.extend(more.map(|(name, text)| format!("  {name}: {text}")));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn parsed(report: &Report, fail_on: FailOn) -> quick_junit::Report {
+        quick_junit::Report::deserialize_from_str(&to_junit(report, fail_on)).unwrap()
+    }
+
+    /// Suite, test and what became of it.
+    fn tests(report: &Report, fail_on: FailOn) -> Vec<(String, String, &'static str)> {
+        let parsed = parsed(report, fail_on);
+        let all = parsed.test_suites.iter().flat_map(|suite| suite.test_cases.iter().map(move |case| (suite, case)));
+        all.map(|(suite, case)| {
+            let became = match &case.status {
+                TestCaseStatus::Success { .. } => "passed",
+                TestCaseStatus::NonSuccess { kind: NonSuccessKind::Failure, .. } => "failed",
+                TestCaseStatus::NonSuccess { kind: NonSuccessKind::Error, .. } => "error",
+                TestCaseStatus::Skipped { .. } => "skipped",
+            };
+            (suite.name.as_str().to_owned(), case.name.as_str().to_owned(), became)
+        })
+        .collect()
+    }
+
+    fn became(report: &Report, fail_on: FailOn, suite: &str, test: &str) -> &'static str {
+        let tests = tests(report, fail_on);
+        let found = tests.iter().find(|(of, name, _)| of == suite && name == test);
+        found.unwrap_or_else(|| panic!("{suite} {test} is not in {tests:?}")).2
+    }
+
+    fn of_host() -> Report {
+        let mut report = sample::failed();
+        report.images.clear();
+        report.findings.clear();
+        report.host = Some(sample::host());
+        report
+    }
+
+    #[test]
+    fn a_platform_of_a_host_is_a_test_and_nobody_asked_is_skipped() {
+        let mut report = of_host();
+        assert_eq!(became(&report, FailOn::Error, "host", "linux/arm64"), "passed");
+        assert_eq!(became(&report, FailOn::Error, "host", "linux/s390x"), "skipped");
+        report.host.as_mut().unwrap().platforms[2].required = true;
+        assert_eq!(became(&report, FailOn::Error, "host", "linux/s390x"), "failed");
+        report.host.as_mut().unwrap().platforms[2].status = crate::machine::HostStatus::Unknown;
+        assert_eq!(became(&report, FailOn::Error, "host", "linux/s390x"), "error");
+    }
+
+    #[test]
+    fn a_rule_fails_by_its_severity() {
+        let mut report = of_host();
+        let mut finding = sample::finding();
+        "host/no-fix-binary".clone_into(&mut finding.rule);
+        finding.severity = Severity::Warning;
+        report.findings = vec![finding];
+        assert_eq!(became(&report, FailOn::Error, "host", "host/no-fix-binary"), "passed");
+        assert_eq!(became(&report, FailOn::Warning, "host", "host/no-fix-binary"), "failed");
+    }
+
+    #[test]
+    fn checks_of_an_image_stay_what_they_are() {
+        let mut report = sample::failed();
+        let (image, platform) = (report.images[0].reference.clone(), report.images[0].platforms[0].platform.clone());
+        report.findings.clear();
+        let suite = format!("{image} {platform}");
+        assert_eq!(became(&report, FailOn::Error, &suite, "binary"), "passed");
+        assert_eq!(became(&report, FailOn::Error, &suite, "run"), "skipped");
+        report.images[0].platforms[0].checks[0].status = Status::Error;
+        let name = report.images[0].platforms[0].checks[0].name.clone();
+        assert_eq!(became(&report, FailOn::Error, &suite, &name), "error");
+        let mut finding = sample::finding();
+        "binary/foreign-architecture".clone_into(&mut finding.rule);
+        (finding.image, finding.platform) = (image.clone(), Some(platform));
+        report.findings = vec![finding];
+        assert_eq!(became(&report, FailOn::Error, &suite, "binary"), "failed");
+        report.images[0].error = Some("no such image".to_owned());
+        assert_eq!(became(&report, FailOn::Error, &image, "image"), "error");
+    }
+
+    #[test]
+    fn what_xml_cannot_hold_is_left_out() {
+        let mut report = of_host();
+        let mut finding = sample::finding();
+        "host/no-fix-binary".clone_into(&mut finding.rule);
+        finding.message = "a\u{1}<b>&\"]]>\u{1b}[31m".to_owned();
+        report.findings = vec![finding];
+        let text = to_junit(&report, FailOn::Error);
+        assert!(!text.contains('\u{1}') && !text.contains('\u{1b}') && !text.contains("<b>"), "{text}");
+        assert_eq!(became(&report, FailOn::Error, "host", "host/no-fix-binary"), "failed");
+    }
+}
