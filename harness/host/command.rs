@@ -1,10 +1,9 @@
 //! Another program of the host, asked something: with an end to its time and to what it says.
 
-use crate::run::cleanup::Guard;
+use crate::run::cleanup;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::io::Read;
-use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -30,11 +29,9 @@ pub(super) struct Said {
 /// Why it could not be run to its end, as what completes its name.
 pub(super) fn ask(mut command: Command, timeout: Duration) -> Result<Said, String> {
     let deadline = Instant::now() + timeout;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|error| format!("could not be started: {error}"))?;
-    // Not even a signal that ends this program leaves it behind.
-    let group = number(&child);
-    let guard = Guard::new(move || kill(group));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let started = cleanup::start(&mut command);
+    let (mut child, guard) = started.map_err(|error| format!("could not be started: {error}"))?;
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let ended = has_ended(&child, deadline);
     // What it left behind may hold its output open, and is not wanted either. The number of the group stays its own
@@ -62,12 +59,6 @@ fn has_ended(child: &Child, deadline: Instant) -> bool {
             Ok(None) | Err(Errno::INTR) if Instant::now() < deadline => thread::sleep(PAUSE),
             Ok(None) | Err(_) => return false,
         }
-    }
-}
-
-fn kill(group: Option<Pid>) {
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 

@@ -266,11 +266,18 @@ fn a_signal_leaves_nothing_in_the_engine(
     assert!(!child.wait().unwrap().success());
     assert_eq!(things(&socket), Vec::<String>::new());
     // Nor on the host: the probe was started there too, under the same emulator.
-    let name = waiter.to_string_lossy().into_owned();
-    let runs = |entry: fs::DirEntry| {
-        fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).starts_with(&name))
-    };
-    wait_for("the end of the emulator", || !fs::read_dir("/proc").unwrap().flatten().any(runs));
+    wait_for("the end of the emulator", || started_by(&waiter).is_empty());
+}
+
+/// The processes of a program that is started by nobody else, as their `status` files.
+fn started_by(program: &Path) -> Vec<String> {
+    let program = program.to_string_lossy();
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let of_it = processes.filter(|process| {
+        let line = fs::read(process.join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).starts_with(&*program)
+    });
+    of_it.map(|process| fs::read_to_string(process.join("status")).unwrap_or_default()).collect()
 }
 
 /// Answers each request by its first line; where there is no answer it hangs up.

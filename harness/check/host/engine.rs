@@ -133,8 +133,9 @@ fn hint(facts: &HostFacts, engine: &EngineFacts, readiness: &Readiness, here: bo
 }
 
 fn only_there(facts: &HostFacts, engine: &EngineFacts, readiness: &Readiness) -> Option<Finding> {
-    let missing = matches!(state(facts, readiness), State::Broken(_) | State::Nothing);
-    if !missing || !runs(facts, readiness.row) {
+    let tries = facts.again.iter().flatten().filter(|again| again.row == readiness.row);
+    let ran_once = tries.chain([readiness]).any(|tried| !matches!(tried.direct, Ok(Probed::Failed(_))));
+    if ran_once || !runs(facts, readiness.row) {
         return None;
     }
     let by = facts.emulated_in_engine_by(readiness.row).unwrap_or_else(|| "its own processor".to_owned());
