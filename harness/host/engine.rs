@@ -172,7 +172,7 @@ fn find(options: &EngineOptions) -> Result<Engine, NoEngine> {
     thread::spawn(move || {
         let found = locate(&options, "platforms are proved without it, and containers need it")
             .map_err(|error| NoEngine::Unreachable(told(&error)))
-            .and_then(|endpoint| engine::ask(endpoint).map_err(|error| NoEngine::Silent(told(&error))));
+            .and_then(|endpoint| engine::ask(&endpoint).map_err(|error| NoEngine::Silent(told(&error))));
         let _ = sender.send(found);
     });
     receiver.recv_timeout(TIMEOUT).unwrap_or_else(|_| {

@@ -14,8 +14,6 @@
 mod building;
 mod change;
 mod engine;
-#[cfg(test)]
-mod engine_tests;
 mod handlers;
 mod known;
 mod machine;

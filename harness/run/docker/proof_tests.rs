@@ -98,7 +98,7 @@ fn an_engine_that_is_silent_for_ever_is_given_up() {
 fn slow_answers_have_an_end() {
     let patience = Patience { whole: Duration::from_millis(500), ..Patience::default() };
     let patience = Patience { removal: Duration::from_millis(300), ..patience };
-    let (error, _) = proved(patience, |line| loaded(line));
+    let (error, _) = proved(patience, loaded);
     assert!(error.why.contains("could not be proved"), "{error:?}");
 }
 

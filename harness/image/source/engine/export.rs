@@ -68,7 +68,7 @@ pub(super) fn export(image: &EngineImage, options: &EngineOptions) -> Result<Exp
 
 /// The engine that the options name, asked what it is.
 pub(crate) fn find(options: &EngineOptions, otherwise: &str) -> Result<Engine, SourceError> {
-    ask(locate(options, otherwise)?)
+    ask(&locate(options, otherwise)?)
 }
 
 /// Where the engine that the options name accepts connections.
@@ -78,10 +78,10 @@ pub(crate) fn locate(options: &EngineOptions, otherwise: &str) -> Result<Endpoin
 }
 
 /// What the engine there says that it is.
-pub(crate) fn ask(endpoint: Endpoint) -> Result<Engine, SourceError> {
+pub(crate) fn ask(endpoint: &Endpoint) -> Result<Engine, SourceError> {
     runtime()?.block_on(async {
-        let docker = client(&endpoint).map_err(|e| silent(&endpoint, &e))?;
-        describe(&docker, endpoint.clone()).await.map_err(|e| silent(&endpoint, &e))
+        let docker = client(endpoint).map_err(|e| silent(endpoint, &e))?;
+        describe(&docker, endpoint.clone()).await.map_err(|e| silent(endpoint, &e))
     })
 }
 

@@ -1,1 +1,0 @@
-//! What the findings about an engine say.
