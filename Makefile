@@ -35,7 +35,7 @@ lint: ## Formatting, clippy, documentation, shell scripts
 	shellcheck --external-sources $(sort $(SCRIPTS))
 
 .PHONY: bench
-bench: build ## Measure against crane, skopeo and syft in one run (long: it builds large images)
+bench: build ## Measure against crane, skopeo, syft, container-structure-test and arch-test in one run (long: it builds large images)
 	$(PARTS)/install.sh bench
 	tests/bench/run.sh
 

@@ -23,13 +23,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Checks everything that was named, prints the result and gives the exit code.
 pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failure> {
+    not_of_a_host(&arguments.result)?;
     let started = SystemTime::now();
     let begun = Instant::now();
     let default_platform =
         std::env::var_os("DOCKER_DEFAULT_PLATFORM").map(|value| value.to_string_lossy().into_owned());
     super::run::check_usage(arguments)?;
     let plan = Plan::new(arguments, default_platform.as_deref())?;
-    not_of_a_host(&arguments.result)?;
     let files = arguments.result.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     plan.announce(arguments, color);

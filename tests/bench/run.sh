@@ -27,3 +27,7 @@ python3 "$here/bench.py" "$program" "$PARTS" "$registry" "${1:-3}"
 engine=$("$parts/engine.sh" start containerd)
 "$parts/load.sh" "$engine" "$PARTS/images/small" small:1
 python3 "$here/running.py" "$program" "$PARTS" "$engine" "${1:-3}"
+
+# The host: with all handlers, and none of the machine's touched; and through the engine, with those of the tests.
+unshare --user --map-root-user --mount python3 "$here/host.py" "$program" "${1:-3}"
+python3 "$here/host.py" "$program" "${1:-3}" "$engine"

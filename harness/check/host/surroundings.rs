@@ -8,6 +8,7 @@ use crate::host::binfmt::{MOUNT, RegistryState};
 use crate::host::engine::EngineFacts;
 use crate::host::readiness::State;
 use crate::platform::{Architecture, Platform};
+use crate::run::sandbox::NOEXEC;
 use mpcheck_reports::{Finding, Severity};
 
 /// The page size that programs were long built for.
@@ -68,9 +69,11 @@ fn binfmt_unavailable(facts: &HostFacts) -> Option<Finding> {
 }
 
 fn no_sandbox(facts: &HostFacts) -> Option<Finding> {
-    let why = facts.namespaces.as_ref().err()?;
-    let message = "mpcheck cannot make its sandbox here, so platforms are run in Docker, which misses programs for the \
-                   host's own processor";
+    let noexec = facts.platforms.iter().filter_map(|readiness| readiness.sandbox.as_ref().err());
+    let noexec = noexec.into_iter().find(|why| why.why == NOEXEC);
+    let why = facts.namespaces.as_ref().err().or(noexec)?;
+    let message = "mpcheck cannot make its sandbox for foreign platforms here, so they are run in Docker, which misses \
+                   programs for the host's own processor";
     Some(Draft::new(&rule::NO_SANDBOX, message, why.hint.clone()).observed(why.why.clone()).done())
 }
 

@@ -236,6 +236,9 @@ const FIRES: &[(Rule, Change)] = &[
         facts.platforms[1].direct = Ok(Probed::Ran { machine: "s390x".to_owned(), own_name: false });
     }),
     (rule::NO_SANDBOX, |facts| facts.namespaces = Err(NotReady::new("forbidden", "`sysctl`"))),
+    (rule::NO_SANDBOX, |facts| {
+        facts.platforms[1].sandbox = Err(NotReady::new(crate::run::sandbox::NOEXEC, "XDG_CACHE_HOME"));
+    }),
     (rule::PAGE_SIZE, |facts| facts.system.page_size = 16384),
     (rule::HANDLER_NOT_LISTED, |facts| facts.registry.handlers.clear()),
     (rule::ENGINE_NOT_READY, |facts| there(facts, EXEC_FORMAT)),
@@ -512,6 +515,23 @@ fn what_is_required_has_a_row(#[case] platform: &str, #[case] wanted: HostStatus
     let row = machine.platforms.iter().find(|row| row.platform == platform).unwrap();
     assert!(row.required && row.status == wanted, "{row:?}");
     assert_eq!(machine.platforms.iter().filter(|row| row.required).count(), 1);
+}
+
+#[rstest]
+#[case("linux/arm65", Some("linux/arm64"))]
+#[case("linux/s390", Some("linux/s390x"))]
+#[case("linux/arm64/v9", None)]
+#[case("windows/amd64", None)]
+#[case("linux/unheard-of", None)]
+fn a_slip_of_the_finger_is_told(#[case] platform: &str, #[case] nearest: Option<&str>) {
+    let machine = host(&healthy(), &[Platform::parse(platform).unwrap()], None).machine;
+    let reason =
+        machine.platforms.iter().find(|row| row.platform == platform).unwrap().reason.clone().unwrap_or_default();
+    assert_eq!(
+        reason.split_once("; did you mean ").map(|(_, nearest)| nearest.trim_end_matches('?')),
+        nearest,
+        "{reason}"
+    );
 }
 
 #[test]

@@ -9,11 +9,18 @@ use std::io;
 /// What to do where the sandbox cannot be had at all.
 const INSTEAD: &str = "or use `--run docker`";
 
+/// What it means that the kernel may not open an emulator for execution: the copies are mpcheck's own, and executable.
+pub const NOEXEC: &str = "the sandbox's emulators cannot be executed: the directory for unpacked layers is on a file \
+                          system that is mounted noexec";
+
 /// What a failure means.
 pub(super) fn why(broken: &Broken) -> NotReady {
     match broken {
         Broken::Namespaces(errno) | Broken::Map(errno) => namespaces(*errno),
         Broken::Step(Step::BinfmtMisc, errno) => binfmt(*errno),
+        Broken::Step(Step::Handler, Errno::ACCESS) => {
+            NotReady::new(NOEXEC, format!("set XDG_CACHE_HOME to a directory elsewhere, {INSTEAD}"))
+        }
         // The first thing that needs a capability in the namespace.
         Broken::Step(Step::User | Step::Mounts, errno @ (Errno::PERM | Errno::ACCESS)) => namespaces(*errno),
         Broken::Step(step, errno) => {
@@ -106,6 +113,7 @@ mod tests {
             Broken::Map(Errno::PERM),
             Broken::Step(Step::BinfmtMisc, Errno::PERM),
             Broken::Step(Step::Overlay, Errno::INVAL),
+            Broken::Step(Step::Handler, Errno::ACCESS),
             Broken::Gone,
         ];
         for broken in all {

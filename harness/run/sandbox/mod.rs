@@ -43,6 +43,7 @@ use crate::platform::{Architecture, Platform};
 use crate::probe;
 use command::{accounts, c_string, environment, prepared_command};
 use emulator::{Emulator, Emulators};
+pub use forbidden::NOEXEC;
 use prepared::{Prepared, PreparedCommand, PreparedFile};
 use spawn::{Host, Running};
 use std::collections::{BTreeMap, BTreeSet};
