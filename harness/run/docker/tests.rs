@@ -49,7 +49,8 @@ fn talk(mut stream: UnixStream, answer: &impl Fn(&str) -> String) -> Option<()> 
         }
         let head = String::from_utf8(head).unwrap();
         let line = head.lines().next().unwrap();
-        let mut length = head.lines().filter_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let mut length =
+            head.lines().filter_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
         io::copy(&mut Read::by_ref(&mut stream).take(length.next_back().unwrap_or(0)), &mut io::sink()).ok()?;
         let answer = answer(line);
         stream.write_all(answer.as_bytes()).ok()?;
