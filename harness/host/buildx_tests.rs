@@ -134,7 +134,7 @@ fn configured(below: &str, program: &str) -> (tempfile::TempDir, Places) {
 const PROGRAM_THAT_SAYS: &str = "#!/bin/sh
 case $1 in
 version) echo github.com/docker/buildx v1.2.3 abc ;;
-inspect) echo > $BUILDX_CONFIG/current; printf 'Name: %s\\nDriver: docker\\n' \"${2:-mine}\" ;;
+inspect) : > \"${BUILDX_CONFIG:?}/current\" && printf 'Name: %s\\nDriver: docker\\n' \"${2:-mine}\" ;;
 esac
 ";
 
