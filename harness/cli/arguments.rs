@@ -116,7 +116,11 @@ pub(super) struct ResultArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct HostArguments {
+    #[command(subcommand)]
+    pub(super) command: Option<super::install::HostCommand>,
+
     /// Platforms that must run here; without it none is required
     #[arg(long, value_name = "PLATFORM,..")]
     pub(super) require: Vec<String>,

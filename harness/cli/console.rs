@@ -50,3 +50,9 @@ pub(super) fn warn(text: &str, color: Color) {
         if wants_color(color, io::stderr().is_terminal()) { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
     let _ = writeln!(io::stderr().lock(), "{yellow}warning{off}: {text}");
 }
+
+/// Says what is going on, where that takes a while.
+pub(super) fn note(text: &str, color: Color) {
+    let (cyan, off) = if wants_color(color, io::stderr().is_terminal()) { ("\x1b[1;36m", "\x1b[0m") } else { ("", "") };
+    let _ = writeln!(io::stderr().lock(), "{cyan}note{off}: {text}");
+}

@@ -18,6 +18,9 @@ use std::time::{Instant, SystemTime};
 
 /// Looks at the host, prints what it is and gives the exit code.
 pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure> {
+    if let Some(command) = &arguments.command {
+        return super::install::run(command, color);
+    }
     let (started, begun) = (SystemTime::now(), Instant::now());
     let required = required(&arguments.require, "name the platforms that must run here")?;
     let earlier = earlier(arguments, color)?;

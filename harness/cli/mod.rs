@@ -6,6 +6,7 @@ mod console;
 mod failure;
 mod first_word;
 mod host;
+mod install;
 mod next_step;
 mod output;
 mod progress;

@@ -39,7 +39,7 @@ pub(super) fn check_usage(arguments: &CheckArguments) -> Result<(), Failure> {
     given.emulators.as_deref().map(emulators_location).transpose().map(|_| ())
 }
 
-fn emulators_location(image: &str) -> Result<Location, Failure> {
+pub(super) fn emulators_location(image: &str) -> Result<Location, Failure> {
     Location::parse(image).map_err(|error| Failure::usage(format!("--emulators: {error}")).hint(error.hint()))
 }
 
@@ -168,7 +168,7 @@ impl Drop for Running {
     }
 }
 
-fn docker(sources: &SourceOptions) -> Docker {
+pub(super) fn docker(sources: &SourceOptions) -> Docker {
     let engine = EngineOptions {
         host: sources.engine.clone(),
         environment: sources.environment.clone(),
@@ -203,7 +203,7 @@ pub(super) fn sandbox(
 }
 
 /// Takes the emulators for this host out of an image; its digests are verified like those of any other.
-fn fetch_emulators(sandbox: &Sandbox, image: &str, sources: &SourceOptions) -> Result<(), Failure> {
+pub(super) fn fetch_emulators(sandbox: &Sandbox, image: &str, sources: &SourceOptions) -> Result<(), Failure> {
     let failed = |why: String| Failure::unexamined(format!("--emulators {image}: {why}"));
     let location = emulators_location(image)?;
     if sandbox.has_emulators_of(image) {

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `binfmt.rs` | binfmt_misc: its state and its handlers, and which architectures' programs a handler takes |
 //! | `registration.rs` | what registers handlers again at the next boot |
+//! | `install/` | registering emulators, and removing them: the one part that changes the host |
 //! | `interpreter.rs` | an emulator's file: there or not, static or not |
 //! | `direct.rs` | the probe, started on the host as any program is |
 //! | `readiness.rs` | what came of the probe of one architecture, in each way |
@@ -20,6 +21,7 @@ pub mod buildx;
 mod command;
 mod direct;
 pub mod engine;
+pub mod install;
 pub mod interpreter;
 pub mod readiness;
 pub mod registration;

@@ -164,6 +164,22 @@ impl Readiness {
         })
     }
 
+    /// Runs the probe under the host's handlers alone, and in an empty root only where it runs at all: one under which it
+    /// hangs is waited for once.
+    pub(super) fn under_handlers(row: &'static Architecture, sandbox: &Sandbox) -> Self {
+        let not_asked = NotReady::new("it was not asked for", "");
+        let spoken = Spoken::of(row);
+        let direct = spoken.direct(row, None);
+        let empty_root = if direct.as_ref().is_ok_and(Probed::ran) {
+            let ended =
+                sandbox.under_host_handlers(&[row], direct::NAME).pop().unwrap_or_else(|| Err(not_asked.clone()));
+            ended.map(|ended| Probed::of(&ended, direct::NAME))
+        } else {
+            Err(not_asked.clone())
+        };
+        Self { row, direct, empty_root, sandbox: Err(not_asked), version: spoken.version }
+    }
+
     /// The platform: the architecture on Linux, without a variant that nobody named.
     #[must_use]
     pub fn platform(&self) -> Platform {
@@ -245,7 +261,7 @@ fn run(row: &Architecture, environment: &[(&str, &str)]) -> Result<Ended, NotRea
 }
 
 /// "qemu-aarch64 version 7.2.9 (Debian 1:7.2+dfsg-7+deb12u5)", as a name and a version.
-fn version_in(told: &str) -> Option<String> {
+pub(super) fn version_in(told: &str) -> Option<String> {
     let (name, version) = told.lines().next()?.trim().split_once(" version ")?;
     let shown: String = format!("{name} {version}").chars().take(120).flat_map(char::escape_debug).collect();
     Some(shown)

@@ -10,6 +10,7 @@ mod container;
 mod exec;
 mod image;
 mod leftovers;
+mod privileged;
 mod proof;
 
 pub(crate) use proof::{Patience, Tried, prove};
@@ -26,6 +27,7 @@ use container::Container;
 use exec::{End, Executed, Order};
 use image::Held;
 use leftovers::{Leftovers, Thing};
+pub use privileged::Said;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -6,6 +6,7 @@
 //! | `output` | text, JSON, files, colour, and that nothing else is written |
 //! | `commands` | explain, rules, schema, completions |
 //! | `host` | `mpcheck host` on the machine that runs the tests, whatever that is |
+//! | `host_install` | `mpcheck host install`, as far as nothing is installed |
 //! | `cache` | what is read again, and what is not |
 //! | `bad_input` | files and names that are no image |
 //! | `registry` | registries that misbehave |
@@ -17,6 +18,7 @@ mod bad_input;
 mod cache;
 mod commands;
 mod host;
+mod host_install;
 mod large;
 mod output;
 mod registry;

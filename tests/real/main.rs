@@ -14,6 +14,7 @@ mod container;
 mod engine;
 mod host;
 mod host_engine;
+mod host_install;
 mod images;
 mod packaging;
 mod parts;

@@ -172,7 +172,7 @@ fn native_handler(subject: &Subject<'_>) -> Option<Finding> {
             "the handler {} takes programs of this machine's own processor: they run under an emulator, many times slower",
             subject.handler.name
         );
-        let hint = format!("as root: `{}`", mend::remove(subject.handler));
+        let hint = format!("as root: `mpcheck host uninstall {}`, or `{}`", row.name, mend::remove(subject.handler));
         subject.draft(&rule::NATIVE_HANDLER, message, hint).observed(subject.handler.interpreter.clone()).done()
     })
 }
@@ -184,8 +184,9 @@ fn not_persisted(subject: &Subject<'_>) -> Option<Finding> {
         return None;
     }
     let hint =
-        "as root: install the distribution's package (`apt-get install qemu-user-static`), or have a systemd unit or \
-                cron's @reboot run what registered it; if something does already, all is well"
+        "as root: `mpcheck host install ARCH --persist`, or install the distribution's package (`apt-get install \
+         qemu-user-static`), or have a systemd unit or cron's @reboot run what registered it; if something does already, all \
+         is well"
             .to_owned();
     let message =
         "nothing in binfmt.d or update-binfmts registers the handler again: it is gone at the next boot, and where \
@@ -204,8 +205,9 @@ fn no_credentials(subject: &Subject<'_>) -> Option<Finding> {
         let message = "under this handler set-user-ID programs get no privileges: sudo, su and ping fail in containers that \
                        use them"
             .to_owned();
-        let hint = "if you need them, register the handlers with the flags F and C, as root or a user of Docker: `docker run \
-                    --rm --privileged multiarch/qemu-user-static --reset -p yes --credential yes`";
+        let hint = "if you need them, register the handlers with the flags F and C, as root: `mpcheck host install ARCH`; or \
+                    as a user of Docker: `docker run --rm --privileged multiarch/qemu-user-static --reset -p yes \
+                    --credential yes`";
         // Without the handler's file: what is the same for all platforms is told once.
         let draft = Draft::new(&rule::NO_CREDENTIALS, message, hint).named(&subject.readiness.platform());
         draft.instead("flag C", format!("flags \"{}\"", handler.flags)).done()
@@ -230,7 +232,7 @@ fn disabled(facts: &HostFacts, readiness: &Readiness, live: &[&Handler]) -> Opti
     let handlers = facts.handlers_of(readiness.row);
     let handler = handlers.iter().find(|handler| !handler.enabled)?;
     let message = format!("the handler {} is there and switched off", handler.name);
-    let hint = format!("as root: `{}`", mend::enable(handler));
+    let hint = format!("as root: `mpcheck host install {}`, or `{}`", readiness.row.name, mend::enable(handler));
     let draft = Draft::new(&rule::HANDLER_DISABLED, message, hint).named(&readiness.platform());
     Some(draft.file(format!("{MOUNT}/{}", handler.name)).instead("enabled", "disabled").done())
 }

@@ -541,5 +541,5 @@ fn the_name_of_a_handler_is_quoted_in_a_command() {
     facts.registry.handlers[0].enabled = false;
     let findings = host(&facts, &[], None).findings;
     let hint = &findings.iter().find(|finding| finding.rule == rule::HANDLER_DISABLED.name).unwrap().hint;
-    assert_eq!(hint, "as root: `echo 1 > '/proc/sys/fs/binfmt_misc/a; rm -rf ~'`");
+    assert!(hint.ends_with("or `echo 1 > '/proc/sys/fs/binfmt_misc/a; rm -rf ~'`"), "{hint}");
 }

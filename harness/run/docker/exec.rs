@@ -146,13 +146,13 @@ fn is_refusal(text: &str) -> bool {
 
 impl Output {
     /// Adds what came, and keeps the first bytes.
-    fn add(&mut self, bytes: &[u8], keep: usize) {
+    pub(super) fn add(&mut self, bytes: &[u8], keep: usize) {
         let room = keep.saturating_sub(self.bytes.len()).min(bytes.len());
         self.bytes.extend_from_slice(bytes.get(..room).unwrap_or_default());
         self.total += bytes.len() as u64;
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }

@@ -237,7 +237,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Waits for the end of what an engine reports of a pull or a load.
-async fn ended<T>(stream: impl Stream<Item = Result<T, Error>>) -> Result<(), Error> {
+pub(super) async fn ended<T>(stream: impl Stream<Item = Result<T, Error>>) -> Result<(), Error> {
     let mut stream = Box::pin(stream);
     // The first answer waits for the client's own time-out.
     let mut next = stream.next().await;
@@ -258,7 +258,7 @@ fn not_read(error: &Unread) -> NotReady {
 }
 
 /// Credentials as Docker's command line hands them to its engine.
-fn for_engine(credentials: Credentials, registry: &str) -> DockerCredentials {
+pub(super) fn for_engine(credentials: Credentials, registry: &str) -> DockerCredentials {
     let empty = DockerCredentials { serveraddress: Some(registry.to_owned()), ..DockerCredentials::default() };
     match credentials {
         Credentials::Basic { username, password } => {

@@ -26,6 +26,10 @@ const MAX_VERSION: u64 = 1024;
 const COPIES: &str = "emulators";
 const FETCHED: &str = "emulators/fetched";
 
+/// What to do where there is no emulator.
+const WITHOUT_EMULATOR: &str = "install one (Debian, Ubuntu: `apt-get install qemu-user-static`; Fedora: `dnf install \
+                                qemu-user-static`), or let mpcheck take it out of an image: `--emulators tonistiigi/binfmt`";
+
 /// The emulators that there are.
 #[derive(Debug, Clone)]
 pub(super) struct Emulators {
@@ -71,17 +75,25 @@ impl Emulators {
         } else {
             self.on_host(emulator.name).or_else(|why| fetched().ok_or(why))
         };
-        let (source, origin) = found.map_err(|why| {
-            NotReady::new(
-                why,
-                "install one (Debian, Ubuntu: `apt-get install qemu-user-static`; Fedora: `dnf install \
-                 qemu-user-static`), or let mpcheck take it out of an image: `--emulators tonistiigi/binfmt`",
-            )
-        })?;
+        let (source, origin) = found.map_err(|why| NotReady::new(why, WITHOUT_EMULATOR))?;
         let interpreter = self.copy(&source).map_err(|error| {
             NotReady::new(format!("the emulator {} could not be copied: {error}", source.display()), "")
         })?;
         Ok(Emulator { interpreter, origin })
+    }
+
+    /// The file of an architecture's emulator itself, for the host's own registry: the host's, or that out of the image.
+    pub(super) fn file(&self, row: &Architecture, of_image: bool) -> Result<PathBuf, NotReady> {
+        let emulator = row.emulator.ok_or_else(|| NotReady::new(format!("qemu emulates no {}", row.name), ""))?;
+        let found = if of_image {
+            self.fetched(emulator.name).ok_or_else(|| {
+                let image = self.origin().unwrap_or_default();
+                format!("there is no static qemu-{} in the image {}", emulator.name, image.trim())
+            })
+        } else {
+            self.on_host(emulator.name)
+        };
+        found.map(|(path, _)| path).map_err(|why| NotReady::new(why, WITHOUT_EMULATOR))
     }
 
     /// The refuser for the host's own processor, see [`crate::probe::refuser`].

@@ -11,7 +11,7 @@ const LENGTH: usize = 20;
 /// `argv[0]`; C has set-user-ID and the like decided by the program.
 pub(super) fn emulate(row: &Architecture, interpreter: &str) -> Option<Vec<u8>> {
     let emulator = row.emulator?;
-    Some(line(&format!("mpcheck-{}", emulator.name), &emulator.magic, &emulator.mask, interpreter, "FPC"))
+    Some(line(&format!("mpcheck-{}", emulator.name), &emulator.magic, &emulator.mask, interpreter, "FPC").into_bytes())
 }
 
 /// The byte of `e_ident` by which programs of ours are told: the last of the padding.
@@ -41,14 +41,15 @@ pub(super) fn refuse(row: &Architecture, interpreter: &str) -> Vec<Vec<u8>> {
     let one = |bit: u8| {
         let mut mask = mask;
         mask.iter_mut().skip(MARKED_AT).take(1).for_each(|byte| *byte = 1 << bit);
-        line(&format!("mpcheck-refuse-{}-{bit}", row.name), &magic, &mask, interpreter, "FP")
+        line(&format!("mpcheck-refuse-{}-{bit}", row.name), &magic, &mask, interpreter, "FP").into_bytes()
     };
     (0..8).map(one).collect()
 }
 
-fn line(name: &str, magic: &[u8], mask: &[u8], interpreter: &str, flags: &str) -> Vec<u8> {
+/// A handler as one line, which binfmt.d(5) has too. Neither name nor interpreter may have a colon.
+pub(crate) fn line(name: &str, magic: &[u8], mask: &[u8], interpreter: &str, flags: &str) -> String {
     let escaped = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
-    format!(":{name}:M:0:{}:{}:{interpreter}:{flags}", escaped(magic), escaped(mask)).into_bytes()
+    format!(":{name}:M:0:{}:{}:{interpreter}:{flags}", escaped(magic), escaped(mask))
 }
 
 #[cfg(test)]

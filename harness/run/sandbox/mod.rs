@@ -24,7 +24,7 @@ mod command;
 mod emulator;
 mod forbidden;
 mod furnish;
-mod handler;
+pub(crate) mod handler;
 mod memory;
 mod namespace;
 mod prepared;
@@ -139,6 +139,14 @@ impl Sandbox {
             Ok(taken) => Ok(taken),
             Err(error) => Err(NotReady::new(format!("the emulators of {origin} could not be kept: {error}"), "")),
         }
+    }
+
+    /// The static emulator of an architecture as a file: out of the image whose emulators were taken, or the host's.
+    ///
+    /// # Errors
+    /// When there is none, and how to get one.
+    pub fn emulator_file(&self, row: &Architecture, of_image: bool) -> Result<PathBuf, NotReady> {
+        self.emulators.file(row, of_image)
     }
 
     /// Whether a platform runs here, proved by running the probe in an empty root.
