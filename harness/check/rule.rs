@@ -144,6 +144,20 @@ rules! {
         "the sandbox of mpcheck cannot be had";
     PAGE_SIZE = "host/page-size", Note,
         "the kernel has larger pages than programs of some platforms expect";
+    HANDLER_NOT_LISTED = "host/handler-not-listed", Note,
+        "a platform is emulated, and the list of handlers does not show it";
+    ENGINE_NOT_READY = "host/engine-not-ready", Error,
+        "a platform does not run in the engine, and is required or runs here";
+    ONLY_IN_ENGINE = "host/only-in-engine", Note,
+        "a platform runs in the Docker engine and not on this host";
+    ENGINE_FAILED = "host/engine-failed", Warning,
+        "what should be a Docker engine does not answer as one";
+    BUILDKIT_OFF = "host/buildkit-off", Note,
+        "docker build does not use BuildKit";
+    NO_BUILDX = "host/no-buildx", Note,
+        "docker buildx is not installed, or does not run";
+    BUILDER_PLATFORM = "host/builder-platform", Warning,
+        "a builder's list of platforms is not what runs where it builds";
     CLASSIC_STORE = "host/classic-store", Note,
         "the engine keeps one platform of an image";
     ENGINE_ARCHITECTURE = "host/engine-architecture", Warning,

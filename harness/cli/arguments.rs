@@ -92,7 +92,8 @@ pub(super) enum Command {
 
 const AFTER_HOST: &str = "\
 Each platform is proved by running a tiny program for it: as any program of the host, in an empty root as a container has \
-it, and in mpcheck's sandbox. Nothing is changed on the host. A platform is its architecture here: the instructions of a \
+it, in mpcheck's sandbox, and in a container of the Docker engine, where one answers, which is removed again. Nothing is \
+changed on the host. A platform is its architecture here: the instructions of a \
 variant are not tried.
 
 Exit codes: 0 all that is required runs; 1 something that is required does not; 2 wrong usage; 3 a required platform \

@@ -31,10 +31,9 @@ pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure
         let cache = Cache::user_directory(|name| std::env::var_os(name).map(Into::into));
         let mut temporary = None;
         let sandbox = super::run::sandbox(cache, false, &mut temporary);
-        let default_platform = std::env::var_os("DOCKER_DEFAULT_PLATFORM");
-        let default_platform = default_platform.map(|value| value.to_string_lossy().into_owned());
+        let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         let repeat = Repeat { times: arguments.repeat, interval: arguments.interval };
-        host::gather(sandbox.as_ref(), &engine(arguments), repeat, default_platform)
+        host::gather(sandbox.as_ref(), &engine(arguments), repeat, &variable)
     };
     let CheckedHost { machine, findings } = host(&facts, &required, earlier.as_ref());
     let mut report = Report {

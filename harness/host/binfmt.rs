@@ -113,6 +113,13 @@ impl Handler {
         Ok(Self { name: name.to_owned(), enabled, interpreter, flags, takes })
     }
 
+    /// The emulator that it starts, for people: Rosetta has one name, whatever its path in a virtual machine is.
+    #[must_use]
+    pub fn emulator(&self) -> String {
+        let rosetta = |text: &str| text.to_lowercase().contains("rosetta");
+        if rosetta(&self.name) || rosetta(&self.interpreter) { "Rosetta".to_owned() } else { self.interpreter.clone() }
+    }
+
     /// Whether it has a flag.
     #[must_use]
     pub fn has(&self, flag: char) -> bool {

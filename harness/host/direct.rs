@@ -1,10 +1,11 @@
 //! The probe, started on the host as any program is.
 
+use crate::run::cleanup::{self, Guard};
 use crate::run::{Ended, Exit, Output, StartError};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -32,13 +33,13 @@ pub(super) fn run(program: &[u8], environment: &[(&str, &str)], timeout: Duratio
     let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
     command.arg0(NAME).env_clear().envs(environment.iter().copied());
     // Nothing can be written there, no core file either.
-    command.current_dir("/proc").process_group(0);
+    command.current_dir("/proc");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
+    let (mut child, guard) = match cleanup::start(&mut command) {
+        Ok(started) => started,
         Err(error) => return Ok(ended(Exit::NotStarted(start_error(&error)), Output::default(), begun)),
     };
-    let exit = wait(&mut child, timeout)?;
+    let exit = wait(&mut child, guard, timeout)?;
     Ok(ended(exit, output(&mut child), begun))
 }
 
@@ -56,20 +57,17 @@ fn start_error(error: &io::Error) -> StartError {
 }
 
 /// Waits for the end, and kills what takes longer, with all that it started.
-fn wait(child: &mut Child, timeout: Duration) -> io::Result<Exit> {
-    if ends_within(child, timeout)? {
-        let status = child.wait()?;
-        return Ok(match (status.code(), status.signal()) {
-            (Some(code), _) => Exit::Code(code),
-            (None, signal) => Exit::Signal(signal.unwrap_or_default()),
-        });
+fn wait(child: &mut Child, guard: Guard, timeout: Duration) -> io::Result<Exit> {
+    let in_time = ends_within(child, timeout);
+    drop(guard);
+    let status = child.wait()?;
+    if !in_time? {
+        return Ok(Exit::TimedOut);
     }
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    let _ = child.kill();
-    child.wait()?;
-    Ok(Exit::TimedOut)
+    Ok(match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+    })
 }
 
 /// Whether a child ends in time. Its descriptor is readable when it has (pidfd_open(2)).

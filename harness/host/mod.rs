@@ -12,9 +12,13 @@
 //! | `direct.rs` | the probe, started on the host as any program is |
 //! | `readiness.rs` | what came of the probe of one architecture, in each way |
 //! | `system.rs` | the kernel, its pages, the container around |
-//! | `engine.rs` | the Docker engine |
+//! | `engine.rs` | the Docker engine, and what was proved there |
+//! | `buildx.rs` | buildx and its builders |
+//! | `command.rs` | another program, asked something |
 
 pub mod binfmt;
+pub mod buildx;
+mod command;
 mod direct;
 pub mod engine;
 pub mod install;
@@ -29,7 +33,8 @@ use crate::probe;
 use crate::run::NotReady;
 use crate::run::sandbox::Sandbox;
 use binfmt::{Handler, Programs, Registry};
-use engine::EngineFacts;
+use buildx::{Buildx, Places};
+use engine::{EngineFacts, NoEngine};
 use interpreter::Interpreter;
 use readiness::Readiness;
 use registration::Registration;
@@ -55,9 +60,13 @@ pub struct HostFacts {
     /// Whether the sandbox's namespaces can be had, or what forbids them.
     pub namespaces: Result<(), NotReady>,
     /// The Docker engine, or why there is none.
-    pub engine: Result<EngineFacts, NotReady>,
+    pub engine: Result<EngineFacts, NoEngine>,
     /// The platforms again, for each time that they were tried once more.
     pub again: Vec<Vec<Readiness>>,
+    /// buildx, where it is installed. Its builders are asked for where there is an engine.
+    pub buildx: Option<Buildx>,
+    /// The value of `DOCKER_BUILDKIT`, where it is set and not empty.
+    pub docker_buildkit: Option<String>,
     /// The value of `DOCKER_DEFAULT_PLATFORM`, where it is set and not empty.
     pub default_platform: Option<String>,
 }
@@ -78,6 +87,16 @@ impl HostFacts {
         let on = self.registry.is_enabled();
         self.handlers_of(row).into_iter().filter(|handler| on && handler.enabled).collect()
     }
+
+    /// What runs an architecture's programs in the engine, in words; `None` for its processor, and where nothing does.
+    #[must_use]
+    pub fn emulated_in_engine_by(&self, row: &Architecture) -> Option<String> {
+        let engine = self.engine.as_ref().ok()?;
+        // Another kernel's handlers are not known.
+        let same = engine.same_kernel == Some(true);
+        let handlers = if same { self.live_handlers_of(row) } else { Vec::new() };
+        engine.proved(row)?.emulated_by(engine, &handlers)
+    }
 }
 
 /// How often platforms are tried: a handler that somebody registers and removes is there at one time and not at another.
@@ -97,31 +116,44 @@ impl Default for Repeat {
 
 /// Looks at the host: the probe of every architecture, in every way, all at the same time.
 ///
-/// `sandbox` is the runner, or why it could not be made; `engine` says which engine is asked.
+/// `sandbox` is the runner, or why it could not be made; `engine` says which engine is asked; `variable` gives those of
+/// the environment.
 #[must_use]
 pub fn gather(
     sandbox: Result<&Sandbox, &NotReady>,
     engine: &EngineOptions,
     repeat: Repeat,
-    default_platform: Option<String>,
+    variable: &dyn Fn(&str) -> Option<String>,
 ) -> HostFacts {
+    let system = System::read();
+    let places = Places::new(engine, variable);
+    let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
     let rows: Vec<&'static Architecture> = ARCHITECTURES.iter().filter(|row| probe::probe(row).is_some()).collect();
     let registry = Registry::read(Path::new(binfmt::MOUNT));
-    let (platforms, found) = thread::scope(|scope| {
-        let asked = scope.spawn(|| engine::ask(engine));
+    let (platforms, asked) = thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            let found = engine::ask(engine, &rows, &system.kernel);
+            let buildx = buildx::look(&places, found.is_ok());
+            (found, buildx)
+        });
         (Readiness::prove_all(&rows, sandbox), asked.join().ok())
+    });
+    let (found, buildx) = asked.unwrap_or_else(|| {
+        (Err(NoEngine::Silent(NotReady::new("asking the engine was given up by a fault of mpcheck", ""))), None)
     });
     let interpreters = registry.handlers.iter().map(|handler| handler.interpreter.clone());
     HostFacts {
-        system: System::read(),
+        system,
         interpreters: interpreters.map(|path| (path.clone(), Interpreter::read(Path::new(&path)))).collect(),
         registry,
         registrations: registration::read(Path::new("/")),
         namespaces: namespaces(&platforms),
         platforms,
         again: again(&rows, sandbox, repeat),
-        engine: found.unwrap_or_else(|| Err(NotReady::new("asking the engine was given up", ""))),
-        default_platform: default_platform.filter(|value| !value.trim().is_empty()),
+        engine: found,
+        buildx,
+        docker_buildkit: set("DOCKER_BUILDKIT"),
+        default_platform: set("DOCKER_DEFAULT_PLATFORM"),
     }
 }
 

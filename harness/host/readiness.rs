@@ -215,7 +215,7 @@ impl Readiness {
         let native = Platform::host().row().is_some_and(|host| host.executes(self.row));
         match (&self.version, handlers.first()) {
             (Some(version), _) => State::Emulated(version.clone()),
-            (None, Some(handler)) => State::Emulated(handler.interpreter.clone()),
+            (None, Some(handler)) => State::Emulated(handler.emulator()),
             (None, None) if native => State::Native,
             // Its handler cannot be seen from here, and it does not know QEMU_VERSION: Rosetta in a virtual machine's container.
             (None, None) => State::Emulated("an emulator that does not say its name".to_owned()),
@@ -368,5 +368,11 @@ mod tests {
         assert_eq!(readiness.state(&[]), State::Native);
         // Where a handler takes the host's own programs, even those are emulated.
         assert_eq!(readiness.state(&[&handler()]), State::Emulated("/q".to_owned()));
+        // It does not say its version, and its path says little.
+        let named = Handler { name: "rosetta".to_owned(), interpreter: "/mnt/translate".to_owned(), ..handler() };
+        let lying_there = Handler { interpreter: "/media/psf/RosettaLinux/rosetta".to_owned(), ..handler() };
+        for rosetta in [named, lying_there] {
+            assert_eq!(readiness.state(&[&rosetta]), State::Emulated("Rosetta".to_owned()));
+        }
     }
 }

@@ -9,9 +9,11 @@ use rustix::process::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 
 type Removal = Box<dyn FnOnce() + Send>;
 
@@ -76,6 +78,44 @@ impl Drop for Guard {
             std::thread::park();
         }
     }
+}
+
+/// What is known of a child that is being started.
+enum Group {
+    Coming,
+    Of(Option<Pid>),
+    /// A signal came first.
+    Never,
+}
+
+/// Starts a child in a process group of its own, which the guard kills with all that is in it: an emulator that hangs
+/// would outlive this process otherwise. Drop the guard before the child is waited for: its number may be another's
+/// after that.
+///
+/// # Errors
+/// When it cannot be started, or a signal is ending this process.
+pub fn start(command: &mut Command) -> io::Result<(Child, Guard)> {
+    let group = Arc::new(Mutex::new(Group::Coming));
+    let ours = Arc::clone(&group);
+    let guard = Guard::new(move || {
+        let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Group::Of(Some(number)) = *group {
+            let _ = rustix::process::kill_process_group(number, rustix::process::Signal::KILL);
+        }
+        *group = Group::Never;
+    });
+    // Held over the start, so that a removal waits for the child's number.
+    let mut held = ours.lock().unwrap_or_else(PoisonError::into_inner);
+    // The removal begins after this is set: whoever sees it unset has registered in time.
+    let started = match ENDING.load(Ordering::SeqCst) || matches!(*held, Group::Never) {
+        true => Err(io::ErrorKind::Interrupted.into()),
+        false => command.process_group(0).spawn(),
+    };
+    if let Ok(child) = &started {
+        *held = Group::Of(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
+    }
+    drop(held);
+    started.map(|child| (child, guard))
 }
 
 /// A guard that removes its thing: a signal's end waits for it.
@@ -257,8 +297,7 @@ fn remove_all() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     fn counted() -> (Arc<AtomicUsize>, Guard) {
         let count = Arc::new(AtomicUsize::new(0));
@@ -286,6 +325,16 @@ mod tests {
         });
         assert!(panicked.join().is_err());
         assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_child_is_killed_with_its_guard() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let (mut child, guard) = start(Command::new("sleep").arg("1000")).unwrap();
+        drop(guard);
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+        let error = start(&mut Command::new("/nowhere/program")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -11,6 +11,9 @@ mod exec;
 mod image;
 mod leftovers;
 mod privileged;
+mod proof;
+
+pub(crate) use proof::{Patience, Tried, prove};
 
 use super::cleanup::Guard;
 use super::{Cpu, Ended, Exit, NotReady, Offer, Ran, Runner, Task};
@@ -304,5 +307,7 @@ fn quoted(text: &str) -> String {
     if text.is_empty() { "no known".to_owned() } else { cut(text) }
 }
 
+#[cfg(test)]
+mod proof_tests;
 #[cfg(test)]
 mod tests;

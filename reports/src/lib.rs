@@ -18,7 +18,10 @@ mod verdict;
 
 pub use json::{JsonError, from_json, to_json};
 pub use junit::to_junit;
-pub use machine::{BinfmtMisc, Change, Engine, Handler, HostPlatform, HostStatus, Machine, Since, Tries};
+pub use machine::{
+    BinfmtMisc, Builder, BuilderNode, Buildx, Change, Engine, Handler, HostPlatform, HostStatus, InEngine, Machine,
+    Since, Tries,
+};
 pub use model::{
     Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
     Verdict,

@@ -24,6 +24,10 @@ pub struct Machine {
     pub engine: Option<Engine>,
     /// Why there is no engine; `null` where there is one.
     pub no_engine: Option<String>,
+    /// The program that builds for several platforms; `null` where it is not installed.
+    pub buildx: Option<Buildx>,
+    /// The builders of buildx, by name. They are asked for where an engine answered; none is started for it.
+    pub builders: Vec<Builder>,
     /// The value of `DOCKER_DEFAULT_PLATFORM`; `null` where it is not set.
     pub default_platform: Option<String>,
     /// One entry per architecture that mpcheck has a probe for, and per required platform, sorted.
@@ -103,6 +107,62 @@ pub struct Engine {
     pub store: String,
     /// The platform that it was built for, `linux/amd64`.
     pub platform: String,
+    /// The oldest version of its API that it still speaks; empty where it does not say.
+    pub oldest_api: String,
+    /// The release of its kernel; empty where it does not say.
+    pub kernel: String,
+    /// Whether that kernel is this host's: `true` where a process of its container was seen here, `false` where its
+    /// release is another; `null` where neither tells.
+    pub same_kernel: Option<bool>,
+    /// Whether it builds with BuildKit unless the client says otherwise; `null` where nothing tells.
+    pub buildkit: Option<bool>,
+    /// Why no platform was proved in it; `null` where they were.
+    pub not_proved: Option<String>,
+}
+
+/// buildx, Docker's program that builds for several platforms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Buildx {
+    /// Where it is.
+    pub path: String,
+    /// Its version, as it says it itself; `null` where it does not run.
+    pub version: Option<String>,
+    /// Why it does not run; `null` where it does.
+    pub error: Option<String>,
+}
+
+/// A builder of buildx.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Builder {
+    /// Its name.
+    pub name: String,
+    /// What it is: `docker`, `docker-container`, `kubernetes`, `remote`; empty where it did not say.
+    pub driver: String,
+    /// Whether it is the one that builds unless another is named.
+    pub current: bool,
+    /// Why it could not be asked; `null` where it could.
+    pub error: Option<String>,
+    /// Its nodes.
+    pub nodes: Vec<BuilderNode>,
+}
+
+/// A node of a builder: one BuildKit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BuilderNode {
+    /// Its name.
+    pub name: String,
+    /// The engine that it is in: an address, or the name of a context.
+    pub endpoint: String,
+    /// `running`; `inactive` where it was never started; or `stopped`.
+    pub status: String,
+    /// Its version of BuildKit; empty where it did not say.
+    pub buildkit: String,
+    /// The platforms that it found when it was started.
+    pub platforms: Vec<String>,
+    /// The platforms that somebody said it had (`docker buildx create --platform`), which nothing looked for.
+    pub forced: Vec<String>,
+    /// What is wrong with it; `null` where nothing is.
+    pub error: Option<String>,
 }
 
 /// Whether a platform runs on the host.
@@ -147,8 +207,20 @@ pub struct HostPlatform {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries: Option<Tries>,
     /// What became of the probe in each way: `direct`, as any program of the host; `container`, in an empty root under
-    /// the host's handlers; `sandbox`, in mpcheck's own sandbox, which registers handlers of its own.
+    /// the host's handlers; `sandbox`, in mpcheck's own sandbox, which registers handlers of its own; `engine`, in a
+    /// container of the Docker engine, whose kernel may be another machine's.
     pub ways: Vec<Check>,
+    /// What ran it in the Docker engine; `null` where it did not run there.
+    pub engine: Option<InEngine>,
+}
+
+/// What runs a platform in the Docker engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InEngine {
+    /// What the probe was told there by `uname(2)`.
+    pub machine: String,
+    /// The emulator with its version, as it says them itself; `null` on the processor of the engine's host.
+    pub emulator: Option<String>,
 }
 
 impl HostPlatform {

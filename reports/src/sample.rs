@@ -1,6 +1,8 @@
 //! Reports that the tests of the formats share.
 
-use crate::machine::{BinfmtMisc, Engine, Handler, HostPlatform, HostStatus, Machine};
+use crate::machine::{
+    BinfmtMisc, Builder, BuilderNode, Buildx, Engine, Handler, HostPlatform, HostStatus, InEngine, Machine,
+};
 use crate::model::{
     Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
     Verdict,
@@ -141,7 +143,7 @@ pub(crate) fn host() -> Machine {
         status,
         reason: reason.map(str::to_owned),
     };
-    let ran = || ["direct", "container", "sandbox"].map(|name| way(name, Status::Passed, None)).into();
+    let ran = || ["direct", "container", "sandbox", "engine"].map(|name| way(name, Status::Passed, None)).into();
     let why = "it runs on the host, but in a container the probe could not be started";
     let platforms = vec![
         HostPlatform {
@@ -153,6 +155,7 @@ pub(crate) fn host() -> Machine {
             reason: None,
             tries: None,
             ways: ran(),
+            engine: Some(InEngine { machine: "x86_64".to_owned(), emulator: None }),
         },
         HostPlatform {
             platform: "linux/arm64".to_owned(),
@@ -163,6 +166,7 @@ pub(crate) fn host() -> Machine {
             reason: None,
             tries: None,
             ways: ran(),
+            engine: Some(InEngine { machine: "aarch64".to_owned(), emulator: Some("qemu-aarch64 7.2.22".to_owned()) }),
         },
         HostPlatform {
             platform: "linux/s390x".to_owned(),
@@ -176,7 +180,9 @@ pub(crate) fn host() -> Machine {
                 way("direct", Status::Passed, None),
                 way("container", Status::Failed, Some(why)),
                 way("sandbox", Status::Skipped, Some("there is no emulator qemu-s390x on this host")),
+                way("engine", Status::Failed, Some("the probe could not be started: exec format error")),
             ],
+            engine: None,
         },
     ];
     Machine {
@@ -203,8 +209,33 @@ pub(crate) fn host() -> Machine {
             api: "1.50".to_owned(),
             store: "containerd".to_owned(),
             platform: "linux/amd64".to_owned(),
+            oldest_api: "1.24".to_owned(),
+            kernel: "6.12.9-amd64".to_owned(),
+            same_kernel: Some(true),
+            buildkit: Some(true),
+            not_proved: None,
         }),
         no_engine: None,
+        buildx: Some(Buildx {
+            path: "/usr/libexec/docker/cli-plugins/docker-buildx".to_owned(),
+            version: Some("v0.29.1".to_owned()),
+            error: None,
+        }),
+        builders: vec![Builder {
+            name: "default".to_owned(),
+            driver: "docker".to_owned(),
+            current: true,
+            error: None,
+            nodes: vec![BuilderNode {
+                name: "default".to_owned(),
+                endpoint: "default".to_owned(),
+                status: "running".to_owned(),
+                buildkit: "v0.25.1".to_owned(),
+                platforms: vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()],
+                forced: vec!["linux/mips".to_owned()],
+                error: None,
+            }],
+        }],
         default_platform: None,
         platforms,
         since: None,

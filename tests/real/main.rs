@@ -13,6 +13,7 @@ mod check;
 mod container;
 mod engine;
 mod host;
+mod host_engine;
 mod host_install;
 mod images;
 mod packaging;

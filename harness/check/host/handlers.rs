@@ -55,6 +55,7 @@ fn of_platform(facts: &HostFacts, readiness: &Readiness) -> Vec<Finding> {
     findings.extend(flaps);
     findings.extend(emulator_version(readiness));
     findings.extend(argv0_lost(facts, readiness));
+    findings.extend(not_listed(facts, readiness, &live));
     findings
 }
 
@@ -299,4 +300,20 @@ fn argv0_lost(facts: &HostFacts, readiness: &Readiness) -> Option<Finding> {
         let hint = format!("register an emulator with the flag P: {}", mend::install(readiness.row));
         Draft::new(&rule::ARGV0_LOST, message, hint).named(&readiness.platform()).done()
     })
+}
+
+fn not_listed(facts: &HostFacts, readiness: &Readiness, live: &[&Handler]) -> Option<Finding> {
+    // Whoever is in a container may see another registry than the one that the kernel uses.
+    let visible = facts.registry.is_enabled() && facts.registry.unread.is_empty() && facts.system.container.is_none();
+    if !visible || !live.is_empty() || readiness.version.is_none() {
+        return None;
+    }
+    let message = "it runs under an emulator, and binfmt_misc lists no handler for it: what looks at the list alone takes \
+                   the platform for missing";
+    let hint = format!(
+        "as root: `touch {MOUNT}`, where it is the kernel that shows handlers late (Amazon Linux 2023); mpcheck goes by \
+         what ran"
+    );
+    let draft = Draft::new(&rule::HANDLER_NOT_LISTED, message, hint).named(&readiness.platform()).file(MOUNT);
+    Some(draft.observed(readiness.version.clone().unwrap_or_default()).done())
 }

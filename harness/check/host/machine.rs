@@ -3,9 +3,10 @@
 use super::{readiness, state};
 use crate::host::HostFacts;
 use crate::host::binfmt::{self, RegistryState};
-use crate::host::engine::EngineFacts;
+use crate::host::buildx::{Builder, Buildx, Node};
+use crate::host::engine::{EngineFacts, NoEngine, Proof};
 use crate::host::interpreter::Interpreter;
-use crate::host::readiness::{Probed, Readiness, State};
+use crate::host::readiness::{Failure, Probed, Readiness, State};
 use crate::image::source::Store;
 use crate::platform::{ARCHITECTURES, Platform};
 use mpcheck_reports as reports;
@@ -34,7 +35,9 @@ pub(super) fn machine(facts: &HostFacts, required: &[Platform]) -> Machine {
         binfmt_misc: binfmt_misc(facts),
         no_sandbox: facts.namespaces.as_ref().err().map(|why| why.why.clone()),
         engine: facts.engine.as_ref().ok().map(engine),
-        no_engine: facts.engine.as_ref().err().map(|why| why.why.clone()),
+        no_engine: facts.engine.as_ref().err().map(no_engine),
+        buildx: facts.buildx.as_ref().map(buildx),
+        builders: facts.buildx.iter().flat_map(|buildx| &buildx.builders).map(builder).collect(),
         default_platform: facts.default_platform.clone(),
         platforms,
         since: None,
@@ -65,7 +68,9 @@ fn row(facts: &HostFacts, readiness: &Readiness, platform: &Platform, required: 
             way("direct", &readiness.direct, status),
             way("container", &readiness.empty_root, status),
             sandbox_way(readiness),
+            engine_way(facts, readiness),
         ],
+        engine: in_engine(facts, readiness),
     }
 }
 
@@ -90,6 +95,38 @@ fn sandbox_way(readiness: &Readiness) -> Check {
     Check { name: "sandbox".to_owned(), status, reason }
 }
 
+fn engine_way(facts: &HostFacts, readiness: &Readiness) -> Check {
+    let (status, reason) = match &facts.engine {
+        Err(none) => (Status::Skipped, Some(none.why().why.clone())),
+        Ok(engine) => match &engine.proof {
+            Proof::NotTried(why) => (Status::Skipped, Some(why.why.clone())),
+            Proof::Failed(why) => (Status::Error, Some(why.why.clone())),
+            Proof::Proved(_) => match engine.proved(readiness.row).map(|in_engine| &in_engine.probed) {
+                Some(Ok(Probed::Ran { .. })) => (Status::Passed, None),
+                Some(Ok(Probed::Failed(failure))) => {
+                    // Nothing is there for it, as on the host.
+                    let on_host = readiness.direct.as_ref().is_ok_and(Probed::ran);
+                    let skipped = *failure == Failure::ExecFormat && !on_host;
+                    let status = if skipped { Status::Skipped } else { Status::Failed };
+                    (status, Some(format!("the probe {failure}")))
+                }
+                Some(Err(why)) => (Status::Error, Some(why.why.clone())),
+                None => (Status::Skipped, Some("it was not tried there".to_owned())),
+            },
+        },
+    };
+    Check { name: "engine".to_owned(), status, reason }
+}
+
+fn in_engine(facts: &HostFacts, readiness: &Readiness) -> Option<reports::InEngine> {
+    match &facts.engine.as_ref().ok()?.proved(readiness.row)?.probed {
+        Ok(Probed::Ran { machine, .. }) => {
+            Some(reports::InEngine { machine: machine.clone(), emulator: facts.emulated_in_engine_by(readiness.row) })
+        }
+        _ => None,
+    }
+}
+
 fn unknown(platform: &Platform) -> HostPlatform {
     HostPlatform {
         platform: platform.to_string(),
@@ -103,6 +140,7 @@ fn unknown(platform: &Platform) -> HostPlatform {
         )),
         tries: None,
         ways: Vec::new(),
+        engine: None,
     }
 }
 
@@ -167,5 +205,48 @@ fn engine(engine: &EngineFacts) -> reports::Engine {
         api: engine.api.clone(),
         store: store.to_owned(),
         platform: format!("{}/{}", engine.os, engine.architecture),
+        oldest_api: engine.oldest_api.clone(),
+        kernel: engine.kernel.clone(),
+        same_kernel: engine.same_kernel,
+        buildkit: engine.buildkit,
+        not_proved: match &engine.proof {
+            Proof::Proved(_) => None,
+            Proof::NotTried(why) | Proof::Failed(why) => Some(why.why.clone()),
+        },
+    }
+}
+
+/// With the next step where the engine is there and lets nobody in: nothing else tells it.
+fn no_engine(none: &NoEngine) -> String {
+    match none {
+        NoEngine::Unreachable(why) if why.why.contains("permission denied") => format!("{}; {}", why.why, why.hint),
+        NoEngine::Unreachable(why) | NoEngine::Silent(why) => why.why.clone(),
+    }
+}
+
+fn buildx(buildx: &Buildx) -> reports::Buildx {
+    reports::Buildx {
+        path: buildx.path.display().to_string(),
+        version: buildx.version.as_ref().ok().cloned(),
+        error: buildx.version.as_ref().err().cloned(),
+    }
+}
+
+fn builder(builder: &Builder) -> reports::Builder {
+    let node = |node: &Node| reports::BuilderNode {
+        name: node.name.clone(),
+        endpoint: node.endpoint.clone(),
+        status: node.status.clone(),
+        buildkit: node.version.clone(),
+        platforms: node.platforms.clone(),
+        forced: node.forced.clone(),
+        error: node.error.clone(),
+    };
+    reports::Builder {
+        name: builder.name.clone(),
+        driver: builder.driver.clone(),
+        current: builder.current,
+        error: builder.error.clone(),
+        nodes: builder.nodes.iter().map(node).collect(),
     }
 }

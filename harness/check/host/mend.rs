@@ -24,6 +24,22 @@ pub(super) fn install(row: &Architecture) -> String {
     }
 }
 
+/// Registers a static emulator on the host of an engine, which may be another machine.
+pub(super) fn install_in_engine(address: &str, row: &Architecture) -> String {
+    let Some(docker) = docker(row) else {
+        return "as root on the engine's machine: install a static emulator with a handler that has the flag F \
+                (`apt-get install qemu-user-static`)"
+            .to_owned();
+    };
+    let address = shlex::try_quote(address).map_or_else(|_| "ADDRESS".to_owned(), std::borrow::Cow::into_owned);
+    let docker = docker.replacen("docker", &format!("docker --host {address}"), 1);
+    format!(
+        "as a user of that engine (no root is needed here): `mpcheck host install {} --engine --host {address}`, or \
+         `{docker}`; until its machine's next boot",
+        row.name
+    )
+}
+
 fn docker(row: &Architecture) -> Option<String> {
     let install = format!("docker run --privileged --rm tonistiigi/binfmt --install {}", row.name);
     OF_IMAGE.contains(&row.name).then_some(install)

@@ -3,13 +3,17 @@
 //! | file | what |
 //! |---|---|
 //! | `handlers.rs` | what is wrong with handlers and their emulators |
-//! | `surroundings.rs` | what is wrong around them: binfmt_misc itself, the sandbox, the engine, pages |
+//! | `surroundings.rs` | what is wrong around them: binfmt_misc itself, the sandbox, pages |
+//! | `engine.rs` | what is wrong with the Docker engine: what it runs, and how it differs from the host |
+//! | `building.rs` | what is wrong with BuildKit, buildx and its builders |
 //! | `known.rs` | emulators with a bad name |
 //! | `mend.rs` | the commands that mend |
 //! | `change.rs` | what is not as it was in an earlier report |
 //! | `machine.rs` | the host's part of the report |
 
+mod building;
 mod change;
+mod engine;
 mod handlers;
 mod known;
 mod machine;
@@ -39,6 +43,8 @@ pub struct CheckedHost {
 pub fn host(facts: &HostFacts, required: &[Platform], earlier: Option<&Report>) -> CheckedHost {
     let mut findings = handlers::findings(facts);
     findings.extend(surroundings::findings(facts));
+    findings.extend(engine::findings(facts, required));
+    findings.extend(building::findings(facts));
     for platform in required {
         findings.extend(not_ready(facts, platform));
     }
@@ -90,6 +96,9 @@ fn not_ready(facts: &HostFacts, platform: &Platform) -> Option<Finding> {
     let mut hint = mend::install(readiness.row);
     if readiness.sandbox.is_ok() {
         hint.push_str("; `mpcheck IMAGE --run sandbox` runs it without any of that");
+    }
+    if engine::runs(facts, readiness.row) {
+        hint.push_str("; containers of the Docker engine do run it");
     }
     let message = format!("{platform} is required, and its programs do not run on this host");
     Some(Draft::new(&rule::NOT_READY, message, hint).named(platform).observed(why).done())

@@ -5,8 +5,8 @@ use super::super::rule;
 use super::state;
 use crate::host::HostFacts;
 use crate::host::binfmt::{MOUNT, RegistryState};
+use crate::host::engine::EngineFacts;
 use crate::host::readiness::State;
-use crate::image::source::Store;
 use crate::platform::{Architecture, Platform};
 use crate::run::sandbox::NOEXEC;
 use mpcheck_reports::{Finding, Severity};
@@ -21,7 +21,6 @@ pub(super) fn findings(facts: &HostFacts) -> Vec<Finding> {
         binfmt_unavailable(facts),
         no_sandbox(facts),
         page_size(facts),
-        classic_store(facts),
         engine_architecture(facts),
         default_platform(facts),
     ];
@@ -89,18 +88,10 @@ fn page_size(facts: &HostFacts) -> Option<Finding> {
     })
 }
 
-fn classic_store(facts: &HostFacts) -> Option<Finding> {
-    let engine = facts.engine.as_ref().ok()?;
-    (engine.store == Store::Classic).then(|| {
-        let message = "the engine's classic image store keeps one platform of a tag, and cannot build several at once";
-        let hint = "as root: set `{\"features\": {\"containerd-snapshotter\": true}}` in /etc/docker/daemon.json and restart \
-                    Docker; or without root: `docker buildx create --driver docker-container --bootstrap --use` to build";
-        Draft::new(&rule::CLASSIC_STORE, message, hint).observed(format!("Docker {}", engine.version)).done()
-    })
-}
-
 fn engine_architecture(facts: &HostFacts) -> Option<Finding> {
-    let engine = facts.engine.as_ref().ok().filter(|engine| engine.is_local && engine.os == "linux")?;
+    // An engine in a virtual machine may have a socket here.
+    let here = |engine: &&EngineFacts| engine.is_local && engine.same_kernel != Some(false) && engine.os == "linux";
+    let engine = facts.engine.as_ref().ok().filter(here)?;
     let host = Platform::host();
     // The kernel's machine, not this program's: either of them may be of the smaller kind.
     let kernel = facts.platforms.iter().map(|readiness| readiness.row);

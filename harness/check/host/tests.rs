@@ -3,7 +3,8 @@
 use super::*;
 use crate::check::rule::{self, RULES, Rule};
 use crate::host::binfmt::{Handler, Registry, RegistryState, Takes};
-use crate::host::engine::EngineFacts;
+use crate::host::buildx::{Builder, Buildx, Node};
+use crate::host::engine::{EngineFacts, InEngine, NoEngine, Proof};
 use crate::host::interpreter::Interpreter;
 use crate::host::readiness::{Failure, Probed};
 use crate::host::registration::{Registered, Registration};
@@ -49,6 +50,22 @@ fn readiness(name: &str, version: Option<&str>) -> Readiness {
     }
 }
 
+fn in_engine(name: &str) -> InEngine {
+    InEngine { row: row(name), probed: ran(name), emulator: None }
+}
+
+/// A builder in the engine, which runs and lists all that runs there.
+fn builder(name: &str, driver: &str) -> Builder {
+    let node = Node {
+        name: name.to_owned(),
+        endpoint: "default".to_owned(),
+        status: "running".to_owned(),
+        platforms: vec![Platform::host().to_string(), "linux/s390x".to_owned()],
+        ..Node::default()
+    };
+    Builder { name: name.to_owned(), driver: driver.to_owned(), nodes: vec![node], ..Builder::default() }
+}
+
 /// A host with nothing wrong: its own platform, and s390x under a static emulator that comes back at boot.
 pub(super) fn healthy() -> HostFacts {
     let host = Platform::host();
@@ -80,7 +97,19 @@ pub(super) fn healthy() -> HostFacts {
             store: Store::Containerd,
             os: "linux".to_owned(),
             architecture: host.name.to_owned(),
+            oldest_api: "1.44".to_owned(),
+            kernel: "6.12.9-amd64".to_owned(),
+            same_kernel: Some(true),
+            buildkit: Some(true),
+            proof: Proof::Proved(vec![in_engine(host.name), in_engine("s390x")]),
         }),
+        buildx: Some(Buildx {
+            path: "/usr/libexec/docker/cli-plugins/docker-buildx".into(),
+            version: Ok("v0.29.1".to_owned()),
+            context: "default".to_owned(),
+            builders: vec![builder("default", "docker")],
+        }),
+        docker_buildkit: None,
         again: Vec::new(),
         default_platform: None,
     }
@@ -106,6 +135,25 @@ fn interpreter(facts: &mut HostFacts, is: Interpreter) {
 fn mask(facts: &mut HostFacts, at: usize, byte: u8) {
     let Takes::Magic { mask, .. } = &mut facts.registry.handlers[0].takes else { panic!() };
     mask[at] = byte;
+}
+
+fn engine(facts: &mut HostFacts) -> &mut EngineFacts {
+    facts.engine.as_mut().unwrap()
+}
+
+/// What became of the probe of s390x in the engine.
+fn there(facts: &mut HostFacts, probed: Result<Probed, NotReady>) {
+    let Proof::Proved(proved) = &mut engine(facts).proof else { panic!() };
+    proved[1].probed = probed;
+}
+
+/// The first node of the first builder.
+fn node(facts: &mut HostFacts) -> &mut Node {
+    &mut facts.buildx.as_mut().unwrap().builders[0].nodes[0]
+}
+
+fn no_engine() -> NoEngine {
+    NoEngine::Unreachable(NotReady::new("no engine", ""))
 }
 
 /// One change of a healthy host.
@@ -192,6 +240,38 @@ const FIRES: &[(Rule, Change)] = &[
         facts.platforms[1].sandbox = Err(NotReady::new(crate::run::sandbox::NOEXEC, "XDG_CACHE_HOME"));
     }),
     (rule::PAGE_SIZE, |facts| facts.system.page_size = 16384),
+    (rule::HANDLER_NOT_LISTED, |facts| facts.registry.handlers.clear()),
+    (rule::ENGINE_NOT_READY, |facts| there(facts, EXEC_FORMAT)),
+    (rule::ENGINE_NOT_READY, |facts| there(facts, NOT_FOUND)),
+    (rule::ENGINE_NOT_READY, |facts| {
+        engine(facts).same_kernel = Some(false);
+        there(facts, EXEC_FORMAT);
+    }),
+    // Required, and neither the one nor the other runs it: another kernel has its own reason.
+    (rule::ENGINE_NOT_READY, |facts| {
+        nothing(facts);
+        engine(facts).same_kernel = None;
+        there(facts, EXEC_FORMAT);
+    }),
+    (rule::ONLY_IN_ENGINE, |facts| {
+        nothing(facts);
+        engine(facts).same_kernel = Some(false);
+    }),
+    (rule::ENGINE_FAILED, |facts| facts.engine = Err(NoEngine::Silent(NotReady::new("it said nothing", "")))),
+    (rule::ENGINE_FAILED, |facts| engine(facts).proof = Proof::Failed(NotReady::new("it broke off", ""))),
+    (rule::ENGINE_FAILED, |facts| there(facts, Err(NotReady::new("it broke off", "")))),
+    (rule::BUILDKIT_OFF, |facts| engine(facts).buildkit = Some(false)),
+    (rule::BUILDKIT_OFF, |facts| facts.docker_buildkit = Some("0".to_owned())),
+    (rule::BUILDKIT_OFF, |facts| facts.docker_buildkit = Some("yes".to_owned())),
+    (rule::NO_BUILDX, |facts| facts.buildx = None),
+    (rule::NO_BUILDX, |facts| facts.buildx.as_mut().unwrap().version = Err("said nothing".to_owned())),
+    (rule::BUILDER_PLATFORM, |facts| {
+        node(facts).forced = vec!["linux/s390x".to_owned()];
+        there(facts, EXEC_FORMAT);
+    }),
+    (rule::BUILDER_PLATFORM, |facts| {
+        node(facts).platforms.truncate(1);
+    }),
     (rule::CLASSIC_STORE, |facts| facts.engine.as_mut().unwrap().store = Store::Classic),
     (rule::ENGINE_ARCHITECTURE, |facts| facts.engine.as_mut().unwrap().architecture = "mips".to_owned()),
     (rule::DEFAULT_PLATFORM, |facts| facts.default_platform = Some("linux/arm64".to_owned())),
@@ -233,6 +313,63 @@ const SILENT: &[(Rule, Change)] = &[
         facts.registry.handlers.push(Handler { enabled: false, ..handler("other", "s390x") });
     }),
     (rule::BINFMT_UNAVAILABLE, |facts| facts.registry.handlers.clear()),
+    (rule::HANDLER_NOT_LISTED, nothing),
+    // What is seen from a container is not what the kernel uses.
+    (rule::HANDLER_NOT_LISTED, |facts| {
+        facts.registry.handlers.clear();
+        facts.system.container = Some("docker".to_owned());
+    }),
+    (rule::HANDLER_NOT_LISTED, |facts| {
+        facts.registry.handlers.clear();
+        facts.registry.state = RegistryState::NotMounted;
+    }),
+    // It could not be tried, which another rule tells.
+    (rule::ENGINE_NOT_READY, |facts| there(facts, Err(NotReady::new("it broke off", "")))),
+    (rule::ENGINE_NOT_READY, |facts| facts.engine = Err(no_engine())),
+    // One kernel, and one finding about it.
+    (rule::ENGINE_NOT_READY, |facts| {
+        nothing(facts);
+        there(facts, EXEC_FORMAT);
+    }),
+    (rule::ENGINE_NOT_READY, |facts| {
+        flags(facts, "OC");
+        facts.platforms[1].empty_root = NOT_FOUND;
+        there(facts, NOT_FOUND);
+    }),
+    (rule::ONLY_IN_ENGINE, |facts| facts.platforms[1].direct = Err(NotReady::new("no memory", ""))),
+    (rule::ONLY_IN_ENGINE, |facts| {
+        nothing(facts);
+        there(facts, EXEC_FORMAT);
+    }),
+    (rule::ENGINE_FAILED, |facts| facts.engine = Err(no_engine())),
+    (rule::ENGINE_FAILED, |facts| engine(facts).proof = Proof::NotTried(NotReady::new("Podman", ""))),
+    (rule::BUILDKIT_OFF, |facts| {
+        engine(facts).buildkit = Some(false);
+        facts.docker_buildkit = Some("1".to_owned());
+    }),
+    (rule::BUILDKIT_OFF, |facts| engine(facts).buildkit = None),
+    (rule::BUILDKIT_OFF, |facts| {
+        engine(facts).store = Store::Podman;
+        facts.docker_buildkit = Some("0".to_owned());
+    }),
+    (rule::NO_BUILDX, |facts| {
+        facts.buildx = None;
+        facts.engine = Err(no_engine());
+    }),
+    (rule::NO_BUILDX, |facts| facts.buildx.as_mut().unwrap().builders.clear()),
+    // It runs, whoever said so.
+    (rule::BUILDER_PLATFORM, |facts| node(facts).forced = vec!["linux/s390x".to_owned()]),
+    // That is on another machine.
+    (rule::BUILDER_PLATFORM, |facts| {
+        node(facts).endpoint = "ssh://me@host".to_owned();
+        node(facts).platforms.truncate(1);
+    }),
+    // One that was not started yet has looked for nothing.
+    (rule::BUILDER_PLATFORM, |facts| {
+        node(facts).status = "inactive".to_owned();
+        node(facts).platforms.clear();
+    }),
+    (rule::BUILDER_PLATFORM, |facts| node(facts).forced = vec!["linux/mips".to_owned(), "nonsense".to_owned()]),
     // The bytes of padding are for nobody.
     (rule::WRONG_MASK, |facts| mask(facts, 12, 0)),
     // Two strict handlers that take everything together.
@@ -273,7 +410,7 @@ const SILENT: &[(Rule, Change)] = &[
     (rule::NO_SANDBOX, |facts| facts.platforms[1].sandbox = Err(NotReady::new("no emulator", ""))),
     (rule::PAGE_SIZE, |facts| facts.system.kernel = "6.12.9-16k".to_owned()),
     (rule::CLASSIC_STORE, |facts| facts.engine.as_mut().unwrap().store = Store::Podman),
-    (rule::CLASSIC_STORE, |facts| facts.engine = Err(NotReady::new("no engine", ""))),
+    (rule::CLASSIC_STORE, |facts| facts.engine = Err(no_engine())),
     // Another machine has another architecture, and that of a name nobody knows is not guessed.
     (rule::ENGINE_ARCHITECTURE, |facts| {
         let engine = facts.engine.as_mut().unwrap();
@@ -281,7 +418,7 @@ const SILENT: &[(Rule, Change)] = &[
         engine.is_local = false;
     }),
     (rule::ENGINE_ARCHITECTURE, |facts| facts.engine.as_mut().unwrap().architecture = String::new()),
-    (rule::DEFAULT_PLATFORM, |facts| facts.engine = Err(NotReady::new("no engine", ""))),
+    (rule::DEFAULT_PLATFORM, |facts| facts.engine = Err(no_engine())),
 ];
 
 pub(super) fn required() -> Vec<Platform> {

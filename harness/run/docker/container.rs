@@ -28,7 +28,7 @@ pub(super) const PROBE: &str = "/.mpcheck/probe";
 const WAITER: &str = "/.mpcheck/wait";
 const DIRECTORY: &str = "/.mpcheck";
 /// By this label what is left behind is found: `docker ps --all --filter label=mpcheck`.
-const LABEL: &str = "mpcheck";
+pub(super) const LABEL: &str = "mpcheck";
 /// How long the container outlives its commands' timeouts: the engine takes its time too, under load seconds.
 const SLACK: Duration = Duration::from_secs(120);
 /// The same for each command.
@@ -182,14 +182,18 @@ fn files_config() -> HostConfig {
     }
 }
 
-/// DESIGN, "Safety".
+/// For the container in which commands run: it sees the other's files.
 fn host_config(limits: Limits, files: &str) -> HostConfig {
+    HostConfig { volumes_from: Some(vec![format!("{files}:ro")]), ..confined(limits) }
+}
+
+/// DESIGN, "Safety".
+pub(super) fn confined(limits: Limits) -> HostConfig {
     let bytes = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let temporary = format!("rw,exec,nosuid,nodev,mode=1777,size={}", limits.temporary);
     HostConfig {
         network_mode: Some("none".to_owned()),
         readonly_rootfs: Some(true),
-        volumes_from: Some(vec![format!("{files}:ro")]),
         tmpfs: Some(HashMap::from([("/tmp".to_owned(), temporary)])),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),

@@ -42,11 +42,17 @@ pub(super) struct Leftovers {
     endpoint: Endpoint,
     things: Mutex<Vec<Noted>>,
     stop: watch::Sender<bool>,
+    /// How long the whole removal may take.
+    removal: Duration,
 }
 
 impl Leftovers {
     pub(super) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, things: Mutex::new(Vec::new()), stop: watch::Sender::new(false) }
+        Self::removed_within(endpoint, MAX_REMOVAL)
+    }
+
+    pub(super) fn removed_within(endpoint: Endpoint, removal: Duration) -> Self {
+        Self { endpoint, things: Mutex::new(Vec::new()), stop: watch::Sender::new(false), removal }
     }
 
     /// Returns when the removal began: whoever still makes things has to stop.
@@ -102,7 +108,7 @@ impl Leftovers {
                 let _ = remove(&docker, &thing, pending).await;
             }
         };
-        let _ = runtime.block_on(async { tokio::time::timeout(MAX_REMOVAL, removal).await });
+        let _ = runtime.block_on(async { tokio::time::timeout(self.removal, removal).await });
     }
 }
 

@@ -16,8 +16,18 @@ use std::path::Path;
 /// More than all buffers on the way together.
 const LAYER: u64 = 64 << 20;
 
-/// Answers each request by its first line, and reads no body.
+/// Answers each request by its first line, and reads no body that has no length.
 fn serve(directory: &Path, answer: impl Fn(&str) -> String + Send + Clone + 'static) -> Docker {
+    let options = EngineOptions {
+        host: Some(format!("unix://{}", listen(directory, answer).display())),
+        environment: EngineEnvironment::default(),
+        temporary: directory.into(),
+    };
+    Docker::new(options, CredentialEnvironment::default())
+}
+
+/// The socket of such a server.
+pub(super) fn listen(directory: &Path, answer: impl Fn(&str) -> String + Send + Clone + 'static) -> std::path::PathBuf {
     let socket = directory.join("socket");
     let listener = UnixListener::bind(&socket).unwrap();
     std::thread::spawn(move || {
@@ -26,12 +36,7 @@ fn serve(directory: &Path, answer: impl Fn(&str) -> String + Send + Clone + 'sta
             std::thread::spawn(move || talk(stream, &answer));
         }
     });
-    let options = EngineOptions {
-        host: Some(format!("unix://{}", socket.display())),
-        environment: EngineEnvironment::default(),
-        temporary: directory.into(),
-    };
-    Docker::new(options, CredentialEnvironment::default())
+    socket
 }
 
 fn talk(mut stream: UnixStream, answer: &impl Fn(&str) -> String) -> Option<()> {
@@ -44,6 +49,9 @@ fn talk(mut stream: UnixStream, answer: &impl Fn(&str) -> String) -> Option<()> 
         }
         let head = String::from_utf8(head).unwrap();
         let line = head.lines().next().unwrap();
+        let mut length =
+            head.lines().filter_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        io::copy(&mut Read::by_ref(&mut stream).take(length.next_back().unwrap_or(0)), &mut io::sink()).ok()?;
         let answer = answer(line);
         stream.write_all(answer.as_bytes()).ok()?;
         if head.contains("chunked") {
@@ -53,7 +61,7 @@ fn talk(mut stream: UnixStream, answer: &impl Fn(&str) -> String) -> Option<()> 
     }
 }
 
-fn respond(status: &str, body: &str) -> String {
+pub(super) fn respond(status: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
 }

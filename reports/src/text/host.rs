@@ -2,11 +2,14 @@
 
 use super::page::{Ink, Page};
 use super::table::{Cell, Lean, Table};
-use crate::machine::{HostPlatform, HostStatus, Machine};
+use crate::machine::{Builder, Engine, HostPlatform, HostStatus, Machine};
 use crate::model::{Check, Status};
 
 /// The ways in which a platform was tried, by their names in the report and above their columns.
-const WAYS: [(&str, &str); 3] = [("direct", "Direct"), ("container", "Container"), ("sandbox", "Sandbox")];
+const WAYS: [(&str, &str); 4] =
+    [("direct", "Direct"), ("container", "Container"), ("engine", "Docker"), ("sandbox", "Sandbox")];
+/// Those that say most, where there is no room for all.
+const FEW_WAYS: [(&str, &str); 2] = [("direct", "Direct"), ("engine", "Docker")];
 
 /// Shows everything about a host but its findings.
 pub(super) fn show(page: &mut Page, host: &Machine) {
@@ -28,10 +31,10 @@ pub(super) fn show(page: &mut Page, host: &Machine) {
     show_changes(page, host);
 }
 
-/// The table; where it is too wide, without the ways; and where that is, a line per platform.
+/// The table; where it is too wide, with fewer ways, or none; and where that is, a line per platform.
 fn show_table(page: &mut Page, platforms: &[HostPlatform]) {
     let fits = |table: &Table| page.columns().is_none_or(|columns| table.width() + 2 <= columns);
-    let tables = [WAYS.as_slice(), &[]].map(|ways| table(page, platforms, ways));
+    let tables = [WAYS.as_slice(), &FEW_WAYS, &[]].map(|ways| table(page, platforms, ways));
     match tables.into_iter().find(fits) {
         Some(table) => table.show(page, 2),
         None => {
@@ -127,15 +130,10 @@ fn show_handlers(page: &mut Page, host: &Machine) {
 fn show_facts(page: &mut Page, host: &Machine) {
     let engine = host.engine.as_ref().map_or_else(
         || format!("none: {}", host.no_engine.as_deref().unwrap_or("it was not asked")),
-        |engine| {
-            format!(
-                "{} for {} at {}, API {}, {} image store",
-                engine.version, engine.platform, engine.address, engine.api, engine.store
-            )
-        },
+        |engine| about_engine(page, engine),
     );
     let handlers = host.binfmt_misc.handlers.len();
-    let facts = [
+    let mut facts = vec![
         (
             "binfmt_misc: ",
             match handlers {
@@ -148,10 +146,60 @@ fn show_facts(page: &mut Page, host: &Machine) {
         ("sandbox: ", host.no_sandbox.clone().unwrap_or_else(|| "can be had".to_owned())),
         ("engine: ", engine),
     ];
+    if let Some(why) = host.engine.as_ref().and_then(|engine| engine.not_proved.as_ref()) {
+        facts.push(("not proved in the engine: ", why.clone()));
+    }
+    if let Some(buildx) = &host.buildx {
+        let version = buildx.version.as_deref().unwrap_or("does not run");
+        facts.push(("buildx: ", format!("{version} at {}", buildx.path)));
+    }
+    facts.extend(host.builders.iter().map(|builder| ("builder ", about_builder(builder))));
     for (name, text) in facts {
         let text = page.clean(&text);
         page.paragraph(&[(Ink::Plain, "  "), (Ink::Faint, name)], 4, Ink::Plain, &text);
     }
+}
+
+fn about_engine(page: &Page, engine: &Engine) -> String {
+    let kernel = match engine.same_kernel {
+        Some(true) => "this host's kernel".to_owned(),
+        _ if engine.kernel.is_empty() => "a kernel that it does not name".to_owned(),
+        Some(false) => format!("another kernel ({})", engine.kernel),
+        None => format!("this host's kernel or another of the same release ({})", engine.kernel),
+    };
+    let buildkit = match engine.buildkit {
+        Some(true) => ", BuildKit",
+        Some(false) => ", BuildKit where it is asked for",
+        None => "",
+    };
+    let oldest = match engine.oldest_api.is_empty() || !page.options().verbose {
+        true => String::new(),
+        false => format!("{} to ", engine.oldest_api),
+    };
+    format!(
+        "{} for {} at {}, API {oldest}{}, {} image store{buildkit}, {kernel}",
+        engine.version, engine.platform, engine.address, engine.api, engine.store
+    )
+}
+
+/// A builder after the word: `default (docker, current): running, linux/amd64, linux/arm64*`.
+fn about_builder(builder: &Builder) -> String {
+    let driver = if builder.driver.is_empty() { "driver unknown" } else { &builder.driver };
+    let current = if builder.current { ", current" } else { "" };
+    let nodes = builder.nodes.iter().map(|node| {
+        let forced = node.forced.iter().map(|platform| format!("{platform}*"));
+        let mut words = vec![match (&node.error, node.status.as_str()) {
+            (Some(error), _) => error.clone(),
+            (None, "inactive") => "not started yet".to_owned(),
+            (None, status) => status.to_owned(),
+        }];
+        words.extend(node.platforms.iter().cloned().chain(forced));
+        words.join(", ")
+    });
+    let nodes: Vec<String> = builder.error.iter().cloned().chain(nodes).collect();
+    let forced = builder.nodes.iter().any(|node| !node.forced.is_empty());
+    let note = if forced { " (* by order, and not found)" } else { "" };
+    format!("{} ({driver}{current}): {}{note}", builder.name, nodes.join("; "))
 }
 
 /// What changed since an earlier report.

@@ -464,22 +464,26 @@ fn a_host_is_a_table_its_reasons_and_its_facts() {
     let wanted = "\
 this host (Linux 6.12.9-amd64, x86_64)
 
-  Platform                Runs                 Direct  Container  Sandbox
-  linux/amd64             natively             ✓ ran   ✓ ran      ✓ ran
-  linux/arm64 (required)  qemu-aarch64 7.2.22  ✓ ran   ✓ ran      ✓ ran
-  linux/s390x             BROKEN               ✓ ran   ✗ failed   -
+  Platform                Runs                 Direct  Container  Docker    Sandbox
+  linux/amd64             natively             ✓ ran   ✓ ran      ✓ ran     ✓ ran
+  linux/arm64 (required)  qemu-aarch64 7.2.22  ✓ ran   ✓ ran      ✓ ran     ✓ ran
+  linux/s390x             BROKEN               ✓ ran   ✗ failed   ✗ failed  -
 
   linux/s390x is broken: it runs on the host, but in a container the probe could not be started
   binfmt_misc: enabled, 1 handler
   pages: 4 KiB
   sandbox: can be had
-  engine: 28.2.2 for linux/amd64 at unix:///run/docker.sock, API 1.50, containerd image store
+  engine: 28.2.2 for linux/amd64 at unix:///run/docker.sock, API 1.50, containerd image store, BuildKit, this host's kernel
+  buildx: v0.29.1 at /usr/libexec/docker/cli-plugins/docker-buildx
+  builder default (docker, current): running, linux/amd64, linux/arm64, linux/mips* (* by order, and not found)
 
 passed: 0 errors, 0 warnings, 0 notes; 2 of 3 platforms run here; 1.2 s
 ";
     assert_eq!(to_text(&report, &TextOptions { width: 0, ..PLAIN }), wanted);
     // A narrow page leaves out the ways, and then the table.
-    assert!(plain(&report).contains("  Direct  Container  Sandbox\n"));
+    let page = plain(&report);
+    assert!(page.contains("  Direct  Docker\n") && page.contains("  ✗ failed\n"), "{page}");
+    assert!(to_text(&report, &TextOptions { width: 90, ..PLAIN }).contains("  Docker    Sandbox\n"));
     let narrow = to_text(&report, &TextOptions { width: 60, ..PLAIN });
     assert!(narrow.contains("\n  linux/s390x             BROKEN\n") && !narrow.contains("Container"), "{narrow}");
     let list = to_text(&report, &TextOptions { width: 40, ..PLAIN });

@@ -30,6 +30,10 @@ pub(crate) struct Engine {
     pub(crate) version: String,
     /// The newest version of its API; empty where it does not say.
     pub(crate) api: String,
+    /// The oldest version of its API that it still speaks; empty where it does not say.
+    pub(crate) oldest_api: String,
+    /// The release of its host's kernel; empty where it does not say.
+    pub(crate) kernel: String,
     pub(crate) store: Store,
     /// The operating system of its containers, as `GOOS`; empty where it does not say.
     pub(crate) os: String,
@@ -64,11 +68,20 @@ pub(super) fn export(image: &EngineImage, options: &EngineOptions) -> Result<Exp
 
 /// The engine that the options name, asked what it is.
 pub(crate) fn find(options: &EngineOptions, otherwise: &str) -> Result<Engine, SourceError> {
+    ask(&locate(options, otherwise)?)
+}
+
+/// Where the engine that the options name accepts connections.
+pub(crate) fn locate(options: &EngineOptions, otherwise: &str) -> Result<Endpoint, SourceError> {
     let endpoints = resolve(options.host.as_deref(), &options.environment)?;
-    let endpoint = reach(&endpoints, otherwise)?.clone();
+    reach(&endpoints, otherwise).cloned()
+}
+
+/// What the engine there says that it is.
+pub(crate) fn ask(endpoint: &Endpoint) -> Result<Engine, SourceError> {
     runtime()?.block_on(async {
-        let docker = client(&endpoint).map_err(|e| silent(&endpoint, &e))?;
-        describe(&docker, endpoint.clone()).await.map_err(|e| silent(&endpoint, &e))
+        let docker = client(endpoint).map_err(|e| silent(endpoint, &e))?;
+        describe(&docker, endpoint.clone()).await.map_err(|e| silent(endpoint, &e))
     })
 }
 
@@ -141,6 +154,8 @@ async fn describe(docker: &Docker, endpoint: Endpoint) -> Result<Engine, Error> 
         endpoint,
         version: shown(&version.version.unwrap_or_else(|| "of unknown version".to_owned())),
         api: shown(&version.api_version.unwrap_or_default()),
+        oldest_api: shown(&version.min_api_version.unwrap_or_default()),
+        kernel: shown(&version.kernel_version.unwrap_or_default()),
         store,
         os: version.os.unwrap_or_default(),
         architecture: version.arch.unwrap_or_default(),
@@ -257,6 +272,8 @@ mod tests {
         Engine {
             endpoint: Endpoint::Unix("/run/docker.sock".into()),
             api: "1.52".to_owned(),
+            oldest_api: "1.44".to_owned(),
+            kernel: "6.12.9".to_owned(),
             version: "26.1.5".into(),
             store: Store::Classic,
             os: "linux".into(),

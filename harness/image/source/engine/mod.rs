@@ -9,7 +9,7 @@ mod reach;
 
 pub(crate) use endpoint::Endpoint;
 pub use endpoint::EngineEnvironment;
-pub(crate) use export::{Engine, chain, find, runtime};
+pub(crate) use export::{Engine, ask, chain, find, locate, runtime};
 pub(crate) use reach::client;
 
 use super::archive::{Holder, open_file};
