@@ -183,6 +183,24 @@ impl Emulators {
         let _ = self.put(&format!("{}.version", emulator.interpreter), version.as_bytes());
     }
 
+    /// Whether an emulator ran its probe in a sandbox since this kernel was started. Its copy's bytes do not change, and
+    /// the kernel is the same one.
+    pub(super) fn is_proved(&self, emulator: &Emulator) -> bool {
+        let known = fs::read_to_string(self.proof(emulator)).unwrap_or_default();
+        boot().is_some_and(|boot| known == boot)
+    }
+
+    /// Remembers that it did. Where that cannot be written, it is proved again.
+    pub(super) fn remember_proof(&self, emulator: &Emulator) {
+        if let Some(boot) = boot() {
+            let _ = self.write(&self.proof(emulator), boot.as_bytes());
+        }
+    }
+
+    fn proof(&self, emulator: &Emulator) -> PathBuf {
+        self.store.join(format!("{}.proved", emulator.interpreter))
+    }
+
     /// A marked copy; made once for each state of the file.
     fn copy(&self, source: &Path) -> io::Result<String> {
         let meta = fs::metadata(source)?;
@@ -211,9 +229,10 @@ impl Emulators {
     /// Writes a program of the store, whole or not at all.
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.store.join(name);
-        if path.is_file() {
-            return Ok(());
-        }
+        if path.is_file() { Ok(()) } else { self.write(&path, bytes) }
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let directory = path.parent().unwrap_or(&self.store);
         fs::create_dir_all(directory)?;
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
@@ -226,8 +245,13 @@ impl Emulators {
         }
         // A file that is open for writing cannot be executed (ETXTBSY), so it is closed before it gets its name.
         let path_of_it = file.into_temp_path();
-        path_of_it.persist(&path).map_err(|error| error.error)
+        path_of_it.persist(path).map_err(|error| error.error)
     }
+}
+
+/// What tells this start of the kernel from all others (random(4), `/proc/sys/kernel/random/boot_id`).
+fn boot() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().filter(|id| !id.trim().is_empty())
 }
 
 /// Whether a file is an ELF program for this machine that needs no loader.
@@ -286,6 +310,25 @@ mod tests {
         assert_eq!(&bytes[9..16], &probe::MARK);
         assert_eq!(bytes[..9], program[..9]);
         assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o755);
+    }
+
+    #[test]
+    fn a_proof_holds_until_the_emulator_or_the_kernel_is_another() {
+        let (store, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let program = probe::probe(crate::platform::Platform::host().row().unwrap()).unwrap();
+        fs::write(bin.path().join("qemu-aarch64-static"), &program).unwrap();
+        let emulators = only(store.path(), bin.path());
+        let found = emulators.find(row()).unwrap();
+        assert!(!emulators.is_proved(&found));
+        emulators.remember_proof(&found);
+        assert!(emulators.is_proved(&found));
+        // Another file of the same name, as an upgrade brings it.
+        fs::remove_file(bin.path().join("qemu-aarch64-static")).unwrap();
+        fs::write(bin.path().join("qemu-aarch64-static"), [&program[..], b"\0"].concat()).unwrap();
+        assert!(!emulators.is_proved(&emulators.find(row()).unwrap()));
+        // Another start of the kernel.
+        fs::write(emulators.proof(&found), "5f1b2c3d-0000-4000-8000-000000000000\n").unwrap();
+        assert!(!emulators.is_proved(&found));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! other, and there are as many as there are processors.
 
 use super::command::program;
+use super::emulator::Emulator;
 use super::{Running, Sandbox, c_string, forbidden, handler, machine, prepared_file, user};
 use crate::image::parallel::in_parallel;
 use crate::platform::{Architecture, Platform};
@@ -13,6 +14,15 @@ use std::time::Duration;
 
 /// How long one probe may take: it makes four system calls, and this machine may be under load.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An architecture whose emulator is known.
+struct Candidate {
+    row: &'static Architecture,
+    /// `None` for the host's own processor.
+    emulator: Option<Emulator>,
+    /// What is offered where it runs.
+    offer: Offer,
+}
 
 impl Sandbox {
     /// Runs the probe of each architecture in an empty root, under this name, with no handlers but the host's.
@@ -27,35 +37,54 @@ impl Sandbox {
     }
 
     /// What [`offer`](crate::run::Runner::offer) says of each architecture's platform, proved for many of them at once.
+    ///
+    /// An emulator that ran its probe in a sandbox since this kernel was started is not started again: its start is all
+    /// that this costs. One of them is, with all handlers registered, and the host's own processor.
     pub fn under_own_handlers(&self, rows: &[&'static Architecture]) -> Vec<Result<Offer, NotReady>> {
-        let host = Platform::host();
         let mut handlers = Vec::new();
         // What has to be asked for its version, and what is not found, is left to `offer`.
-        let known = |row: &&'static Architecture| {
-            if host.row().is_some_and(|host| host.executes(row)) {
-                return Some((*row, Offer { emulator: None }));
+        let candidates: Vec<Option<Candidate>> = rows.iter().map(|row| self.candidate(row, &mut handlers)).collect();
+        let known = |candidate: &Candidate| candidate.emulator.as_ref().is_some_and(|it| self.emulators.is_proved(it));
+        let mut tried: Vec<&'static Architecture> = Vec::new();
+        let mut is_one_there = false;
+        for candidate in candidates.iter().flatten() {
+            let skipped = known(candidate) && is_one_there;
+            is_one_there |= candidate.emulator.is_some();
+            if !skipped {
+                tried.push(candidate.row);
             }
-            let found = self.emulators.find(row).ok()?;
-            let version = self.emulators.version(&found)?;
-            handlers.extend(handler::emulate(row, &found.interpreter));
-            Some((*row, Offer { emulator: Some(format!("{version} from {}", found.origin)) }))
-        };
-        let together: Vec<(&'static Architecture, Offer)> = rows.iter().filter_map(known).collect();
-        let tried: Vec<&'static Architecture> = together.iter().map(|(row, _)| *row).collect();
-        let ended = self.in_empty_roots(Some(&handlers), &tried, "probe");
-        let mut proved = together.into_iter().zip(ended).peekable();
-        let mut results = Vec::new();
-        for row in rows {
-            let platform = row.platform();
-            let proof = proved.next_if(|((tried, _), _)| tried == row);
-            let ran =
-                |ended: &Result<Ended, NotReady>| ended.as_ref().is_ok_and(|it| machine(it, &platform, None).is_ok());
-            results.push(match proof {
-                Some(((_, offer), ended)) if ran(&ended) => Ok(offer),
-                _ => self.offer(&platform, Cpu::Max),
-            });
         }
-        results
+        let ended = self.in_empty_roots(Some(&handlers), &tried, "probe");
+        let ran = |row: &Architecture, ended: &Result<Ended, NotReady>| {
+            ended.as_ref().is_ok_and(|ended| machine(ended, &row.platform(), None).is_ok())
+        };
+        let failed: Vec<&Architecture> =
+            tried.iter().zip(&ended).filter(|(row, ended)| !ran(row, ended)).map(|(row, _)| *row).collect();
+        let one = |(row, candidate): (&&'static Architecture, Option<Candidate>)| {
+            let Some(candidate) = candidate else { return self.offer(&row.platform(), Cpu::Max) };
+            let was_tried = tried.contains(row);
+            // Where one fails, it may be the sandbox that cannot be had, and what is known of others says nothing.
+            if failed.contains(row) || !was_tried && !failed.is_empty() {
+                return self.offer(&row.platform(), Cpu::Max);
+            }
+            if let Some(emulator) = candidate.emulator.as_ref().filter(|_| was_tried) {
+                self.emulators.remember_proof(emulator);
+            }
+            Ok(candidate.offer)
+        };
+        rows.iter().zip(candidates).map(one).collect()
+    }
+
+    /// What an architecture would run by; its emulator's handler is added. `None` where that is not known yet.
+    fn candidate(&self, row: &'static Architecture, handlers: &mut Vec<Vec<u8>>) -> Option<Candidate> {
+        if Platform::host().row().is_some_and(|host| host.executes(row)) {
+            return Some(Candidate { row, emulator: None, offer: Offer { emulator: None } });
+        }
+        let found = self.emulators.find(row).ok()?;
+        let version = self.emulators.version(&found)?;
+        handlers.extend(handler::emulate(row, &found.interpreter));
+        let offer = Offer { emulator: Some(format!("{version} from {}", found.origin)) };
+        Some(Candidate { row, emulator: Some(found), offer })
     }
 
     /// Runs the probes, in as many sandboxes as there are processors.
