@@ -14,7 +14,7 @@ use crate::image::facts::LayerHow;
 use crate::image::layer::Limits;
 use crate::image::reference::{EngineImage, ImageName, Location, PathKind, ReferenceError};
 use crate::image::source::registry::check_ca_file;
-use crate::image::source::{EngineOptions, EngineSource, Source, SourceOptions, open_image};
+use crate::image::source::{EngineSource, Source, SourceOptions, open_image};
 use crate::image::{ImageFacts, LayerState};
 use crate::platform::{Platform, Selection};
 use crate::run::cleanup;
@@ -179,14 +179,8 @@ impl Plan {
 
     /// What to do about an image that could not be read.
     fn next_step(&self, reference: &str, location: &Location, error: &ExamineError) -> Option<String> {
-        let engine_has = |name: &ImageName| {
-            let options = EngineOptions {
-                host: self.sources.engine.clone(),
-                environment: self.sources.environment.clone(),
-                temporary: self.sources.temporary.clone(),
-            };
-            EngineSource::new(EngineImage::Name(name.clone()), options).exists()
-        };
+        let engine_has =
+            |name: &ImageName| EngineSource::new(EngineImage::Name(name.clone()), self.sources.for_engine()).exists();
         next_step::after(error, reference, location, &PathKind::of, engine_has)
     }
 }

@@ -93,6 +93,5 @@ fn is_written(arguments: &HostArguments, path: &Path) -> bool {
 }
 
 fn engine(arguments: &HostArguments) -> EngineOptions {
-    let sources = SourceOptions::default();
-    EngineOptions { host: arguments.host.clone(), environment: sources.environment, temporary: sources.temporary }
+    SourceOptions { engine: arguments.host.clone(), ..SourceOptions::default() }.for_engine()
 }

@@ -229,7 +229,13 @@ fn on_engine(
         }
     };
     let docker = super::run::docker(sources);
-    let done = engine::run(&docker, &image, asked, change, &pulling).map_err(|why| failed(&why))?;
+    let mut done = engine::run(&docker, &image, asked, change, &pulling).map_err(|why| failed(&why))?;
+    if change == engine::Change::Install {
+        // It answered a moment ago; where it does not now, what the image said stands.
+        if let Ok(facts) = crate::host::engine::ask(&sources.for_engine(), &asked.rows, &System::read().kernel) {
+            engine::confirm(&mut done, &facts);
+        }
+    }
     tell(&done, what, color)
 }
 

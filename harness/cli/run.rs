@@ -9,7 +9,7 @@ use crate::image::layer::Limits;
 use crate::image::observe::Silent;
 use crate::image::parallel::in_parallel;
 use crate::image::reference::Location;
-use crate::image::source::{EngineOptions, Source, SourceOptions, open_image};
+use crate::image::source::{Source, SourceOptions, open_image};
 use crate::image::store::MAX_STORE_BYTES;
 use crate::platform::{Platform, Selection};
 use crate::run::choose::{How, Runners};
@@ -169,12 +169,7 @@ impl Drop for Running {
 }
 
 pub(super) fn docker(sources: &SourceOptions) -> Docker {
-    let engine = EngineOptions {
-        host: sources.engine.clone(),
-        environment: sources.environment.clone(),
-        temporary: sources.temporary.clone(),
-    };
-    Docker::new(engine, sources.registry.credentials.clone())
+    Docker::new(sources.for_engine(), sources.registry.credentials.clone())
 }
 
 /// The sandbox, with its store in the cache or in a directory that goes when this program does.

@@ -1,4 +1,5 @@
-use super::super::tests::{healthy, nothing, required};
+use super::super::healthy::{healthy, nothing};
+use super::super::tests::required;
 use super::*;
 use crate::check::host::host;
 use crate::host::HostFacts;

@@ -15,6 +15,8 @@ mod building;
 mod change;
 mod engine;
 mod handlers;
+#[cfg(test)]
+mod healthy;
 mod known;
 mod machine;
 mod mend;

@@ -7,6 +7,8 @@
 
 use super::asked::{Asked, is_own};
 use super::work::{Done, Outcome};
+use crate::host::engine::EngineFacts;
+use crate::host::readiness::Probed;
 use crate::image::reference::EngineImage;
 use crate::platform::{Architecture, Platform};
 use crate::run::NotReady;
@@ -65,6 +67,26 @@ pub fn run(
     read(&said, image, asked, change)
 }
 
+/// Has the engine start the probe of what was installed: what the image says of itself is no proof.
+///
+/// Where the engine cannot be asked for that, what the image said stands.
+pub fn confirm(done: &mut [Done], engine: &EngineFacts) {
+    for one in done {
+        let Outcome::OnEngine(what) = &one.outcome else { continue };
+        let Some(Ok(Probed::Failed(failure))) = engine.proved(one.row).map(|proved| &proved.probed) else { continue };
+        let why = format!(
+            "{what} as the image says, but in a container there the probe {failure}; replace it: {}",
+            again(one.row)
+        );
+        one.outcome = Outcome::Broken(why);
+    }
+}
+
+/// The commands that replace what is there.
+fn again(row: &Architecture) -> String {
+    format!("`mpcheck host uninstall {0} --engine`, then `mpcheck host install {0} --engine`", row.name)
+}
+
 /// What became of each architecture, by what the container said.
 fn read(said: &Said, image: &EngineImage, asked: &Asked, change: Change) -> Result<Vec<Done>, NotReady> {
     let verb = if change == Change::Install { "installing: " } else { "uninstalling: " };
@@ -98,7 +120,7 @@ fn installed(
     supported: Option<&[&'static str]>,
     image: &EngineImage,
 ) -> Outcome {
-    let again = format!("`mpcheck host uninstall {0} --engine`, then `mpcheck host install {0} --engine`", row.name);
+    let again = again(row);
     let what = match word {
         Some("OK") => "installed on the engine's host",
         Some(word) if word.ends_with("already registered") => "already there on the engine's host",
@@ -150,6 +172,7 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::super::entry::tests::row;
     use super::*;
+    use crate::host::engine::{InEngine, Proof};
     use crate::image::reference::ImageName;
     use rstest::rstest;
 
@@ -220,5 +243,33 @@ mod tests {
         let all = asked(&["arm64"], true);
         assert_eq!(arguments(Change::Install, &all), ["--install", "all"]);
         assert_eq!(arguments(Change::Uninstall, &all), ["--uninstall", "qemu-*"]);
+    }
+
+    #[rstest]
+    #[case(Some(Ok(Probed::Ran { machine: "aarch64".to_owned(), own_name: true })), "ready")]
+    #[case(Some(Ok(Probed::Failed(crate::host::readiness::Failure::ExecFormat))), "broken")]
+    #[case(Some(Err(NotReady::new("it was not tried", ""))), "ready")]
+    #[case(None, "ready")]
+    fn what_the_image_says_is_proved(#[case] probed: Option<Result<Probed, NotReady>>, #[case] wanted: &str) {
+        let outcome = Outcome::OnEngine("installed".to_owned());
+        let mut done = [Done { row: row("arm64"), outcome, commands: Vec::new(), notes: Vec::new() }];
+        let proved = probed.map(|probed| InEngine { row: row("arm64"), probed, emulator: None });
+        let facts = EngineFacts {
+            address: String::new(),
+            is_local: false,
+            version: String::new(),
+            api: String::new(),
+            oldest_api: String::new(),
+            store: crate::image::source::Store::Classic,
+            os: "linux".to_owned(),
+            architecture: "amd64".to_owned(),
+            kernel: String::new(),
+            same_kernel: None,
+            buildkit: None,
+            proof: Proof::Proved(proved.into_iter().collect()),
+        };
+        confirm(&mut done, &facts);
+        let word = if matches!(done[0].outcome, Outcome::OnEngine(_)) { "ready" } else { "broken" };
+        assert_eq!(word, wanted, "{:?}", done[0].outcome);
     }
 }

@@ -33,6 +33,18 @@ impl Default for SourceOptions {
     }
 }
 
+impl SourceOptions {
+    /// What an engine needs to know of them.
+    #[must_use]
+    pub fn for_engine(&self) -> EngineOptions {
+        EngineOptions {
+            host: self.engine.clone(),
+            environment: self.environment.clone(),
+            temporary: self.temporary.clone(),
+        }
+    }
+}
+
 /// Makes the source that a location names. Registries and engines are not contacted yet.
 ///
 /// # Errors
@@ -40,14 +52,7 @@ impl Default for SourceOptions {
 pub fn open_image(location: &Location, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
     match location {
         Location::Registry { name } => Ok(Box::new(RegistrySource::new(name.clone(), options.registry.clone())?)),
-        Location::Engine { image } => {
-            let options = EngineOptions {
-                host: options.engine.clone(),
-                environment: options.environment.clone(),
-                temporary: options.temporary.clone(),
-            };
-            Ok(Box::new(EngineSource::new(image.clone(), options)))
-        }
+        Location::Engine { image } => Ok(Box::new(EngineSource::new(image.clone(), options.for_engine()))),
         Location::Layout { path, selector } => {
             let shown_path = shown(&path.to_string_lossy());
             let place = Place { name: format!("OCI layout {shown_path}"), address: Some(format!("oci:{shown_path}")) };

@@ -109,6 +109,8 @@ fn an_image_of_a_registry_is_pulled_and_goes_again() {
 
 #[test]
 fn an_image_of_another_kind_and_one_that_is_not_there_are_told() {
+    // Alone, as the others are: it looks for their containers too.
+    let _registry = Registry::new();
     let socket = classic();
     let busybox = EngineImage::named(&socket, "mpcheck-not-an-installer:1");
     done(script("registry-image.sh").args([&socket, &busybox.name]));
