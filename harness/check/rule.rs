@@ -150,7 +150,7 @@ rules! {
         "a platform does not run in the engine, and is required or runs here";
     ONLY_IN_ENGINE = "host/only-in-engine", Note,
         "a platform runs in the Docker engine and not on this host";
-    ENGINE_FAILED = "host/engine-failed", Warning,
+    ENGINE_FAILED = "host/engine-failed", Error,
         "what should be a Docker engine does not answer as one";
     BUILDKIT_OFF = "host/buildkit-off", Note,
         "docker build does not use BuildKit";

@@ -79,12 +79,21 @@ fn earlier(arguments: &HostArguments, color: Color) -> Result<Option<Report>, Fa
             return Err(cannot(format!("cannot be read: {error}")).hint(hint));
         }
     }
-    let report = reports::from_json(&text).map_err(|error| cannot(format!("is no report: {error}")))?;
-    if report.host.is_none() {
-        return Err(cannot("is a report of images, and not of a host".to_owned())
-            .hint("`mpcheck host --report json=FILE` writes one"));
+    let read = reports::from_json(&text).map_err(|error| format!("is no report: {error}"));
+    let read = read.and_then(|report| match report.host {
+        Some(_) => Ok(report),
+        None => Err("is a report of images, and not of a host".to_owned()),
+    });
+    match read {
+        Ok(report) => Ok(Some(report)),
+        // A power loss in the night before is no reason to check nothing from then on.
+        Err(why) if is_written(arguments, path) => {
+            let text = format!("{} {why}: nothing is compared, and it is written again", path.display());
+            console::warn(&text, color);
+            Ok(None)
+        }
+        Err(why) => Err(cannot(why).hint("`mpcheck host --report json=FILE` writes one")),
     }
-    Ok(Some(report))
 }
 
 /// Whether this run writes that file as JSON.

@@ -25,7 +25,8 @@ pub(super) enum HostCommand {
 
 const AFTER_INSTALL: &str = "\
 What runs already is left as it is. Entries that are no emulators' are never touched; an emulator's that does not do \
-(without flag F, with a wrong mask, switched off) is replaced, or switched off where it has another name. The entries are \
+(without flag F, with a wrong mask, switched off) is replaced, or switched off where it has another name, and put back \
+where the new one does not run. The entries are \
 called qemu-NAME, and have the flags F (containers need it), C (sudo and the like work) and P (argv[0] is kept) where the \
 emulator knows it. Emulators out of an image are kept in /usr/local/lib/mpcheck/emulators.
 
@@ -147,9 +148,10 @@ fn install(arguments: &InstallArguments, color: Color) -> Result<u8, Failure> {
     }
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
     let done = {
-        // What is only told leaves no trace in the cache.
+        // What is only told leaves no trace in the cache. And what is registered for everybody, with root's rights, is
+        // fetched for that: anybody may have written what lies in a user's cache, and a tag may have moved since.
         let cache = Cache::user_directory(|name| std::env::var_os(name).map(Into::into));
-        let cache = cache.filter(|_| !arguments.what.dry_run);
+        let cache = cache.filter(|_| !arguments.what.dry_run && arguments.emulators.is_none());
         let mut temporary = None;
         let sandbox =
             super::run::sandbox(cache, arguments.emulators.is_some(), &mut temporary).map_err(|why| failed(&why))?;
@@ -219,10 +221,10 @@ fn on_engine(
             |address: &String| shlex::try_quote(address).map_or_else(|_| address.clone(), |word| word.into_owned());
         let at = sources.engine.as_ref().map(|address| format!("--host {} ", quoted(address))).unwrap_or_default();
         let words = engine::arguments(change, asked).join(" ");
-        let words = words.replace("qemu-*", "'qemu-*'");
         return console::print(&format!("docker {at}run --privileged --rm {image} {words}\n"));
     }
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
+    crate::host::engine::reached(&sources.for_engine()).map_err(|why| failed(why.why()))?;
     let pulling = |name: &str| {
         if !what.quiet {
             console::note(&format!("the engine pulls {name}; it is removed afterwards"), color);

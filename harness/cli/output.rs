@@ -51,9 +51,10 @@ impl ReportFile {
         let written = match self.file {
             None => std::fs::write(&self.path, text),
             // A file is replaced as a whole.
-            Some(mut file) => {
-                file.write_all(text.as_bytes()).and_then(|()| file.persist(&self.path).map(drop).map_err(|e| e.error))
-            }
+            Some(mut file) => file
+                .write_all(text.as_bytes())
+                .and_then(|()| file.as_file().sync_all())
+                .and_then(|()| file.persist(&self.path).map(drop).map_err(|e| e.error)),
         };
         written.map_err(|e| Failure::unexamined(format!("--report: {} cannot be written: {e}", self.path.display())))
     }

@@ -239,7 +239,11 @@ impl Registry {
         };
         for name in names.into_iter().filter(|name| name != "status" && name != "register") {
             let shown = name.to_string_lossy().into_owned();
-            let read = limited(&mount.join(&name)).map_err(|error| error.to_string());
+            // By another name than its own nobody could switch it off or remove it.
+            let read = match name.to_str() {
+                Some(_) => limited(&mount.join(&name)).map_err(|error| error.to_string()),
+                None => Err("its name is no text".to_owned()),
+            };
             match read.and_then(|text| Handler::parse(&shown, &text)) {
                 Ok(handler) => registry.handlers.push(handler),
                 Err(why) => registry.unread.push((shown, why)),

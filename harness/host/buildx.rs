@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The file that is a plugin of this name.
 const PROGRAM: &str = "docker-buildx";
@@ -31,6 +31,8 @@ const SYSTEM: [&str; 4] = [
 ];
 /// How long buildx may take: it asks each node of a builder.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may take to ask for all builders, the slow ones of a cluster among them.
+const ALL_BUILDERS: Duration = Duration::from_secs(60);
 /// The most builders that are asked for, and how many at a time.
 const MAX_BUILDERS: usize = 32;
 const AT_A_TIME: usize = 4;
@@ -229,7 +231,8 @@ fn version_in(said: &str) -> Option<String> {
 fn builders(path: &Path, places: &Places) -> Vec<Builder> {
     // Without a place for the copy nothing is asked.
     let Ok(state) = State::copy(places) else { return Vec::new() };
-    let asked = Asked { path, state: &state.directory, host: places.host.as_deref() };
+    let until = Instant::now() + ALL_BUILDERS;
+    let asked = Asked { path, state: &state.directory, host: places.host.as_deref(), until };
     let current = asked.inspect(None);
     let mut names = instances(&state.directory.join("instances"));
     names.insert(places.context.clone());
@@ -272,6 +275,8 @@ struct Asked<'a> {
     path: &'a Path,
     state: &'a Path,
     host: Option<&'a str>,
+    /// Until when all of them have to be asked.
+    until: Instant,
 }
 
 impl Asked<'_> {
@@ -283,7 +288,8 @@ impl Asked<'_> {
             command.env("DOCKER_HOST", host).env_remove("DOCKER_CONTEXT");
         }
         let unnamed = || Builder { name: name.unwrap_or_default().to_owned(), ..Builder::default() };
-        let said = match ask(command, TIMEOUT) {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let said = match ask(command, left.min(TIMEOUT)) {
             Ok(said) => said,
             Err(error) => return Builder { error: Some(format!("`docker buildx inspect` {error}")), ..unnamed() },
         };

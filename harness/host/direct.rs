@@ -27,7 +27,7 @@ const MAX_OUTPUT: u64 = 64 * 1024;
 /// When there could be no such file. What became of the program is no error.
 pub(super) fn run(program: &[u8], environment: &[(&str, &str)], timeout: Duration) -> io::Result<Ended> {
     // Without CLOEXEC: an emulator opens the program by the path that it is given, which is this descriptor's.
-    let mut file = File::from(rustix::fs::memfd_create(NAME, MemfdFlags::empty())?);
+    let mut file = File::from(in_memory()?);
     file.write_all(program)?;
     let begun = Instant::now();
     let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
@@ -41,6 +41,15 @@ pub(super) fn run(program: &[u8], environment: &[(&str, &str)], timeout: Duratio
     };
     let exit = wait(&mut child, guard, timeout)?;
     Ok(ended(exit, output(&mut child), begun))
+}
+
+/// A file in memory that may be executed. Where `vm.memfd_noexec` is 1 that has to be said (memfd_create(2)); kernels before
+/// 6.3 do not know the flag.
+fn in_memory() -> rustix::io::Result<rustix::fd::OwnedFd> {
+    match rustix::fs::memfd_create(NAME, MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => rustix::fs::memfd_create(NAME, MemfdFlags::empty()),
+        other => other,
+    }
 }
 
 fn ended(exit: Exit, stdout: Output, begun: Instant) -> Ended {

@@ -163,6 +163,14 @@ fn same_kernel(seen_here: bool, of_engine: &str, of_host: &str) -> Option<bool> 
     }
 }
 
+/// Whether the engine that the options name answers, within a time that has an end.
+///
+/// # Errors
+/// Why none answered.
+pub fn reached(options: &EngineOptions) -> Result<(), NoEngine> {
+    find(options).map(drop)
+}
+
 fn find(options: &EngineOptions) -> Result<Engine, NoEngine> {
     let told =
         |error: &crate::image::source::SourceError| NotReady::new(error.to_string(), error.hint().unwrap_or_default());

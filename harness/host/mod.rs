@@ -61,6 +61,8 @@ pub struct HostFacts {
     pub namespaces: Result<(), NotReady>,
     /// The Docker engine, or why there is none.
     pub engine: Result<EngineFacts, NoEngine>,
+    /// Whether somebody said which engine (`--host`, `DOCKER_HOST`): then there is to be one.
+    pub engine_named: bool,
     /// The platforms again, for each time that they were tried once more.
     pub again: Vec<Vec<Readiness>>,
     /// buildx, where it is installed. Its builders are asked for where there is an engine.
@@ -80,6 +82,21 @@ impl HostFacts {
             .iter()
             .filter(|handler| programs.iter().any(|program| program.taken_by(handler)))
             .collect()
+    }
+
+    /// Whether a handler is registered again at the next boot: by a file that names it, or its emulator. `None` in a
+    /// container, whose files say nothing of the host's next boot.
+    #[must_use]
+    pub fn comes_back(&self, handler: &Handler) -> Option<bool> {
+        if self.system.container.is_some() {
+            return None;
+        }
+        Some(self.registrations.iter().any(|registration| match &registration.what {
+            registration::Registered::Handler(later) => {
+                later.interpreter == handler.interpreter || later.name == handler.name && later.takes == handler.takes
+            }
+            registration::Registered::Name(name) => *name == handler.name,
+        }))
     }
 
     /// The handlers of an architecture that the kernel uses now.
@@ -151,6 +168,7 @@ pub fn gather(
         platforms,
         again: again(&rows, sandbox, repeat),
         engine: found,
+        engine_named: engine.host.is_some() || set("DOCKER_HOST").is_some(),
         buildx,
         docker_buildkit: set("DOCKER_BUILDKIT"),
         default_platform: set("DOCKER_DEFAULT_PLATFORM"),

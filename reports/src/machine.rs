@@ -27,6 +27,7 @@ pub struct Machine {
     /// The program that builds for several platforms; `null` where it is not installed.
     pub buildx: Option<Buildx>,
     /// The builders of buildx, by name. They are asked for where an engine answered; none is started for it.
+    #[serde(default)]
     pub builders: Vec<Builder>,
     /// The value of `DOCKER_DEFAULT_PLATFORM`; `null` where it is not set.
     pub default_platform: Option<String>,
@@ -90,8 +91,9 @@ pub struct Handler {
     pub flags: String,
     /// The platforms whose programs it takes; empty for other formats.
     pub platforms: Vec<String>,
-    /// Whether something registers it again at the next boot, as far as can be seen.
-    pub persistent: bool,
+    /// Whether something registers it again at the next boot, as far as can be seen; `null` in a container, whose files say
+    /// nothing of that.
+    pub persistent: Option<bool>,
 }
 
 /// The Docker engine, or Podman's socket.
@@ -108,8 +110,10 @@ pub struct Engine {
     /// The platform that it was built for, `linux/amd64`.
     pub platform: String,
     /// The oldest version of its API that it still speaks; empty where it does not say.
+    #[serde(default)]
     pub oldest_api: String,
     /// The release of its kernel; empty where it does not say.
+    #[serde(default)]
     pub kernel: String,
     /// Whether that kernel is this host's: `true` where a process of its container was seen here, `false` where its
     /// release is another; `null` where neither tells.

@@ -139,7 +139,7 @@ fn of_host(host: &Machine) -> Vec<Family> {
             samples: handlers
                 .iter()
                 .filter(|handler| !handler.platforms.is_empty())
-                .map(|handler| (vec![handler.name.clone()], truth(handler.persistent)))
+                .filter_map(|handler| Some((vec![handler.name.clone()], truth(handler.persistent?))))
                 .collect(),
         },
     ];

@@ -199,7 +199,7 @@ pub(crate) fn host() -> Machine {
                 interpreter_file: "static".to_owned(),
                 flags: "OCF".to_owned(),
                 platforms: vec!["linux/arm64".to_owned()],
-                persistent: true,
+                persistent: Some(true),
             }],
         },
         no_sandbox: None,

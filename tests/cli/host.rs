@@ -86,6 +86,10 @@ fn the_first_report_of_a_series_has_none_before_it() {
     let words = ["host", "--baseline", &path, "--report", &written];
     machine.run(&words).says(0, &["this is the first report"]);
     machine.run(&words).says(0, &["changed since "]);
+    // Nor does a damaged one stop the next nights.
+    std::fs::write(&path, "").unwrap();
+    machine.run(&words).says(0, &["is no report", "nothing is compared, and it is written again"]);
+    machine.run(&words).says(0, &["changed since "]);
     // Where this run does not write it, a file that is missing is a mistake.
     machine.run(&["host", "--baseline", "/nowhere/host.json"]).says(2, &["/nowhere/host.json", "cannot be read"]);
 }

@@ -218,7 +218,14 @@ fn a_dry_run_changes_nothing_and_needs_no_rights() {
         "echo 0 > $R/status; mount -t tmpfs none /proc/sys/fs/binfmt_misc
          $M host install arm64 --persist --dry-run; echo code $?; ls -A $R /etc/binfmt.d /usr/local; umount $R; cat $R/status",
     );
-    ended.says(0, &["mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc\n", "code 0", "/usr/local:\ndisabled"]);
+    ended.says(
+        0,
+        &[
+            "mount -t binfmt_misc -o nosuid,nodev,noexec binfmt_misc /proc/sys/fs/binfmt_misc\n",
+            "code 0",
+            "/usr/local:\ndisabled",
+        ],
+    );
 }
 
 #[test]

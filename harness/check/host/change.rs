@@ -90,7 +90,7 @@ fn told(handler: &Handler) -> String {
         handler.interpreter_file,
         handler.flags,
         if handler.enabled { "enabled" } else { "disabled" },
-        if handler.persistent { ", comes back at boot" } else { "" },
+        if handler.persistent == Some(true) { ", comes back at boot" } else { "" },
     )
 }
 

@@ -27,7 +27,18 @@ pub(super) fn findings(facts: &HostFacts, required: &[Platform]) -> Vec<Finding>
             let message = "something accepts connections where the Docker engine should be, and does not answer as one";
             findings.push(failure(message, why));
         }
+        // One that nobody spoke of is a fact; one that was named is to be there.
+        Err(NoEngine::Unreachable(why)) if facts.engine_named => {
+            findings.push(failure("the Docker engine that was named (--host, DOCKER_HOST) cannot be reached", why));
+        }
         Err(NoEngine::Unreachable(_)) => {}
+    }
+    // What is required has to run there too, and nothing is known of it.
+    let is_required = |platform: &str| required.iter().any(|wanted| wanted.to_string() == platform);
+    for finding in findings.iter_mut().filter(|finding| finding.rule == rule::ENGINE_FAILED.name) {
+        if finding.platform.as_deref().map_or(!required.is_empty(), is_required) {
+            finding.severity = Severity::Error;
+        }
     }
     findings
 }
@@ -41,7 +52,8 @@ pub(super) fn runs(facts: &HostFacts, row: &Architecture) -> bool {
 
 fn failure(message: &str, why: &NotReady) -> Finding {
     let hint = if why.hint.is_empty() { LOOK } else { &why.hint };
-    Draft::new(&rule::ENGINE_FAILED, message, hint).observed(why.why.clone()).done()
+    // An error where something is required, see above.
+    Draft::new(&rule::ENGINE_FAILED, message, hint).severity(Severity::Warning).observed(why.why.clone()).done()
 }
 
 fn failed(engine: &EngineFacts) -> Vec<Finding> {

@@ -184,7 +184,7 @@ fn not_persisted(subject: &Subject<'_>) -> Option<Finding> {
         return None;
     }
     let hint =
-        "as root: `mpcheck host install ARCH --persist`, or install the distribution's package (`apt-get install \
+        "as root: `mpcheck host install all --persist`, or install the distribution's package (`apt-get install \
          qemu-user-static`), or have a systemd unit or cron's @reboot run what registered it; if something does already, all \
          is well"
             .to_owned();
@@ -205,9 +205,8 @@ fn no_credentials(subject: &Subject<'_>) -> Option<Finding> {
         let message = "under this handler set-user-ID programs get no privileges: sudo, su and ping fail in containers that \
                        use them"
             .to_owned();
-        let hint = "if you need them, register the handlers with the flags F and C, as root: `mpcheck host install ARCH`; or \
-                    as a user of Docker: `docker run --rm --privileged multiarch/qemu-user-static --reset -p yes \
-                    --credential yes`";
+        let hint = "if you need them, have the handlers registered with the flags F and C, as root: `mpcheck host uninstall \
+                    all`, then `mpcheck host install all`";
         // Without the handler's file: what is the same for all platforms is told once.
         let draft = Draft::new(&rule::NO_CREDENTIALS, message, hint).named(&subject.readiness.platform());
         draft.instead("flag C", format!("flags \"{}\"", handler.flags)).done()
@@ -287,7 +286,7 @@ fn emulator_version(readiness: &Readiness) -> Option<Finding> {
     let version = readiness.version.as_ref()?;
     let known = known(version)?;
     let message = format!("this version of the emulator is known to crash: {}", known.what);
-    let hint = format!("{}; see {}", mend::install(readiness.row), known.report);
+    let hint = format!("{}; see {}", mend::other_emulator(readiness.row), known.report);
     Some(Draft::new(&rule::EMULATOR_VERSION, message, hint).named(&readiness.platform()).observed(version).done())
 }
 
@@ -297,7 +296,7 @@ fn argv0_lost(facts: &HostFacts, readiness: &Readiness) -> Option<Finding> {
     (emulated && lost).then(|| {
         let message = "emulated programs see their path in place of the name that they were started under: busybox and \
                        others that look at it do the wrong thing where those differ";
-        let hint = format!("register an emulator with the flag P: {}", mend::install(readiness.row));
+        let hint = format!("have it registered with the flag P: {}", mend::again(readiness.row));
         Draft::new(&rule::ARGV0_LOST, message, hint).named(&readiness.platform()).done()
     })
 }

@@ -107,6 +107,7 @@ pub(super) fn healthy() -> HostFacts {
             builders: vec![builder("default", "docker")],
         }),
         docker_buildkit: None,
+        engine_named: false,
         again: Vec::new(),
         default_platform: None,
     }

@@ -175,7 +175,6 @@ fn reported(facts: &HostFacts, handler: &binfmt::Handler) -> reports::Handler {
     let taken =
         |readiness: &&Readiness| binfmt::Programs::of(readiness.row).iter().any(|program| program.taken_by(handler));
     let taken: Vec<&Readiness> = facts.platforms.iter().filter(taken).collect();
-    let registered = |row| facts.registrations.iter().any(|registration| registration.is_for(row));
     let file = match facts.interpreters.get(&handler.interpreter) {
         Some(Interpreter::Static) => "static",
         Some(Interpreter::Dynamic) => "dynamic",
@@ -189,7 +188,7 @@ fn reported(facts: &HostFacts, handler: &binfmt::Handler) -> reports::Handler {
         interpreter_file: file.to_owned(),
         flags: handler.flags.clone(),
         platforms: taken.iter().map(|readiness| readiness.platform().to_string()).collect(),
-        persistent: taken.iter().any(|readiness| registered(readiness.row)),
+        persistent: facts.comes_back(handler),
     }
 }
 

@@ -24,6 +24,21 @@ pub(super) fn install(row: &Architecture) -> String {
     }
 }
 
+/// Registers it once more: what runs is left as it is, so it is removed first.
+pub(super) fn again(row: &Architecture) -> String {
+    format!("as root: `mpcheck host uninstall {0}`, then `mpcheck host install {0}`", row.name)
+}
+
+/// Registers another emulator in place of one that runs.
+pub(super) fn other_emulator(row: &Architecture) -> String {
+    let removed = format!("as root: `mpcheck host uninstall {}`, then", row.name);
+    if OF_IMAGE.contains(&row.name) {
+        format!("{removed} `mpcheck host install {} --emulators tonistiigi/binfmt`", row.name)
+    } else {
+        format!("{removed} install another qemu-user-static, and `mpcheck host install {}`", row.name)
+    }
+}
+
 /// Registers a static emulator on the host of an engine, which may be another machine.
 pub(super) fn install_in_engine(address: &str, row: &Architecture) -> String {
     let Some(docker) = docker(row) else {

@@ -116,6 +116,10 @@ const FIRES: &[(Rule, Change)] = &[
         engine(facts).same_kernel = Some(false);
     }),
     (rule::ENGINE_FAILED, |facts| facts.engine = Err(NoEngine::Silent(NotReady::new("it said nothing", "")))),
+    (rule::ENGINE_FAILED, |facts| {
+        facts.engine = Err(no_engine());
+        facts.engine_named = true;
+    }),
     (rule::ENGINE_FAILED, |facts| engine(facts).proof = Proof::Failed(NotReady::new("it broke off", ""))),
     (rule::ENGINE_FAILED, |facts| there(facts, Err(NotReady::new("it broke off", "")))),
     (rule::BUILDKIT_OFF, |facts| engine(facts).buildkit = Some(false)),
@@ -358,6 +362,37 @@ fn a_platform_that_comes_and_goes_is_broken_and_fails_where_it_is_required() {
     assert_eq!((row.status, row.tries), (HostStatus::Broken, Some(mpcheck_reports::Tries { ran: 2, of: 3 })));
     let rules: Vec<_> = checked.findings.iter().map(|finding| (finding.rule.as_str(), finding.severity)).collect();
     assert_eq!(rules, [(rule::FLAPPING.name, Severity::Warning), (rule::NOT_READY.name, Severity::Error)]);
+}
+
+#[rstest]
+#[case::silent(|facts: &mut HostFacts| facts.engine = Err(NoEngine::Silent(NotReady::new("nothing", ""))), true)]
+#[case::broken_off(|facts: &mut HostFacts| engine(facts).proof = Proof::Failed(NotReady::new("it broke off", "")), true)]
+#[case::named(|facts: &mut HostFacts| { facts.engine = Err(no_engine()); facts.engine_named = true; }, true)]
+#[case::unnamed(|facts: &mut HostFacts| facts.engine = Err(no_engine()), false)]
+#[case::the_required_one(|facts: &mut HostFacts| there(facts, Err(NotReady::new("it broke off", ""))), true)]
+#[case::another_one(|facts: &mut HostFacts| {
+    let Proof::Proved(proved) = &mut engine(facts).proof else { panic!() };
+    proved[0].probed = Err(NotReady::new("it broke off", ""));
+}, false)]
+fn what_the_engine_does_not_tell_of_is_no_success_where_it_is_required(#[case] change: Change, #[case] fails: bool) {
+    let of = |findings: Vec<Finding>| -> Vec<Severity> {
+        let failed = findings.into_iter().filter(|finding| finding.rule == rule::ENGINE_FAILED.name);
+        failed.map(|finding| finding.severity).collect()
+    };
+    assert_eq!(of(after(change).findings).contains(&Severity::Error), fails);
+    let mut facts = healthy();
+    change(&mut facts);
+    assert!(!of(host(&facts, &[], None).findings).contains(&Severity::Error));
+}
+
+#[test]
+fn what_comes_back_at_boot_is_said_of_the_handler_that_does() {
+    let mut facts = healthy();
+    facts.registry.handlers.push(Handler { interpreter: "/bin/true".to_owned(), ..handler("other", "s390x") });
+    let back: Vec<_> = facts.registry.handlers.iter().map(|handler| facts.comes_back(handler)).collect();
+    assert_eq!(back, [Some(true), Some(false)]);
+    facts.system.container = Some("docker".to_owned());
+    assert_eq!(facts.comes_back(&facts.registry.handlers[0]), None);
 }
 
 #[rstest]

@@ -5,12 +5,13 @@
 
 use crate::image::source::engine::Endpoint;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long each part of the question may take.
+/// How long each part of the question may take, and then all of it.
 const TIMEOUT: Duration = Duration::from_secs(5);
+const WHOLE: Duration = Duration::from_secs(10);
 /// The most bytes of the answer's head.
 const MAX_HEAD: u64 = 16 * 1024;
 
@@ -25,7 +26,8 @@ pub(super) fn read(endpoint: &Endpoint) -> Option<String> {
             ping(stream)
         }
         Endpoint::Tcp { address, tls: None } => {
-            let stream = TcpStream::connect(address).ok()?;
+            let stream =
+                address.to_socket_addrs().ok()?.find_map(|to| TcpStream::connect_timeout(&to, TIMEOUT).ok())?;
             stream.set_read_timeout(Some(TIMEOUT)).ok()?;
             stream.set_write_timeout(Some(TIMEOUT)).ok()?;
             ping(stream)
@@ -40,8 +42,12 @@ fn ping(mut stream: impl Read + Write) -> Option<String> {
     let mut head = Vec::new();
     let mut limited = stream.take(MAX_HEAD);
     let mut piece = [0; 1024];
+    let until = Instant::now() + WHOLE;
     // What keeps a connection open after its answer is as good.
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        if Instant::now() > until {
+            return None;
+        }
         match limited.read(&mut piece).ok()? {
             0 => break,
             read => head.extend_from_slice(piece.get(..read)?),

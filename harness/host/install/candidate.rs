@@ -40,10 +40,17 @@ pub(super) fn asked_version(file: &Path) -> Result<String, NotReady> {
 
 /// Whoever can write to an emulator can change what programs with set-user-ID do: they start with its credentials (flag C).
 pub(super) fn only_roots(file: &Path) -> Result<(), NotReady> {
-    let meta = fs::metadata(file).map_err(|error| NotReady::new(format!("{}: {error}", file.display()), ""))?;
-    if meta.uid() == rustix::process::geteuid().as_raw() && meta.permissions().mode() & 0o022 == 0 {
-        return Ok(());
+    let unknown = |error: io::Error| NotReady::new(format!("{}: {error}", file.display()), "");
+    // Whoever can write to a directory on the way can put another file there.
+    let whole = fs::canonicalize(file).map_err(unknown)?;
+    let mut open = None;
+    for path in whole.ancestors() {
+        let meta = fs::metadata(path).map_err(unknown)?;
+        if meta.uid() != rustix::process::geteuid().as_raw() || meta.permissions().mode() & 0o022 != 0 {
+            open = Some(path);
+        }
     }
+    let Some(file) = open else { return Ok(()) };
     // Of another user's run nothing is registered, so the message about that comes first; and in a user namespace that has
     // not all users the owner cannot be seen, nor anybody be given more than that namespace has.
     let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();

@@ -34,7 +34,6 @@ pub fn arguments(change: Change, asked: &Asked) -> Vec<String> {
     match change {
         Change::Install if asked.all => vec!["--install".to_owned(), "all".to_owned()],
         Change::Install => vec!["--install".to_owned(), names(|row| row.name.to_owned())],
-        Change::Uninstall if asked.all => vec!["--uninstall".to_owned(), "qemu-*".to_owned()],
         Change::Uninstall => vec!["--uninstall".to_owned(), names(entry)],
     }
 }
@@ -242,7 +241,8 @@ mod tests {
         assert_eq!(arguments(Change::Uninstall, &some), ["--uninstall", "qemu-aarch64,qemu-mips64el"]);
         let all = asked(&["arm64"], true);
         assert_eq!(arguments(Change::Install, &all), ["--install", "all"]);
-        assert_eq!(arguments(Change::Uninstall, &all), ["--uninstall", "qemu-*"]);
+        // Not by a pattern: entries that are no emulators' may have such names.
+        assert_eq!(arguments(Change::Uninstall, &all), ["--uninstall", "qemu-aarch64"]);
     }
 
     #[rstest]

@@ -1,6 +1,6 @@
 //! What there is to do for one architecture, from what is registered. Nothing is looked at or changed here.
 
-use super::entry::{fault, taken};
+use super::entry::{broken, fault, taken};
 use super::step::Step;
 use crate::host::binfmt::Handler;
 use crate::host::interpreter::Interpreter;
@@ -32,8 +32,8 @@ pub(super) enum Plan {
     Native,
     /// This entry does.
     Right(String),
-    /// An entry is right and switched off.
-    SwitchOn(Vec<Step>),
+    /// An entry is right and switched off. Where it then does not run, the other plan is left.
+    SwitchOn(Vec<Step>, Box<Plan>),
     /// An entry is registered under this name, after these steps.
     Register {
         name: String,
@@ -58,7 +58,12 @@ impl Situation<'_> {
         {
             return Some(format!("its emulator is {}", handler.interpreter));
         }
-        fault(handler, self.row, file, self.argv0)
+        // What runs is left as it is: flags that it could have as well are no reason to take it away.
+        if self.runs == Some(true) {
+            broken(handler, self.row, file)
+        } else {
+            fault(handler, self.row, file, self.argv0)
+        }
     }
 
     /// What there is to do.
@@ -78,7 +83,7 @@ impl Situation<'_> {
         {
             let mut steps = self.out_of_the_way(|handler| handler.name != off.name);
             steps.push(Step::SwitchOn(off.name.clone()));
-            return Plan::SwitchOn(steps);
+            return Plan::SwitchOn(steps, Box::new(self.registration(&entries)));
         }
         self.registration(&entries)
     }
@@ -185,9 +190,14 @@ mod tests {
 
     fn without_reason(plan: Plan) -> Plan {
         match plan {
+            Plan::SwitchOn(steps, _) => switch_on(steps),
             Plan::Register { name, first, .. } => Plan::Register { name, first, replaces: None },
             other => other,
         }
+    }
+
+    fn switch_on(steps: Vec<Step>) -> Plan {
+        Plan::SwitchOn(steps, Box::new(Plan::Native))
     }
 
     fn switch_off(name: &str) -> Step {
@@ -204,14 +214,17 @@ mod tests {
     #[case::right_of_another_name(vec![right("other")], Some(true), Plan::Right("other".to_owned()))]
     #[case::not_tried(vec![right(QEMU)], None, Plan::Right(QEMU.to_owned()))]
     #[case::looks_right_and_does_not_run(vec![right(QEMU)], Some(false), register(QEMU, &[Step::Remove(QEMU.to_owned())]))]
+    #[case::runs_and_could_have_more_flags(vec![entry("other", "arm64", "F")], Some(true), Plan::Right("other".to_owned()))]
+    #[case::does_not_run_and_could_have_more_flags(vec![entry(QEMU, "arm64", "F")], Some(false),
+        register(QEMU, &[Step::Remove(QEMU.to_owned())]))]
     #[case::wrong(vec![wrong(QEMU)], Some(false), register(QEMU, &[Step::Remove(QEMU.to_owned())]))]
     #[case::wrong_of_another_name(vec![wrong("other")], Some(false), register(QEMU, &[switch_off("other")]))]
     #[case::one_of_two_is_right(vec![wrong("other"), right(QEMU)], Some(true), Plan::Right(QEMU.to_owned()))]
     #[case::one_of_two_is_in_front(vec![wrong("other"), right(QEMU)], Some(false),
         register(QEMU, &[switch_off("other"), Step::Remove(QEMU.to_owned())]))]
-    #[case::switched_off(vec![off(right(QEMU))], Some(false), Plan::SwitchOn(vec![Step::SwitchOn(QEMU.to_owned())]))]
+    #[case::switched_off(vec![off(right(QEMU))], Some(false), switch_on(vec![Step::SwitchOn(QEMU.to_owned())]))]
     #[case::switched_off_behind_a_wrong_one(vec![off(right(QEMU)), wrong("other")], Some(false),
-        Plan::SwitchOn(vec![switch_off("other"), Step::SwitchOn(QEMU.to_owned())]))]
+        switch_on(vec![switch_off("other"), Step::SwitchOn(QEMU.to_owned())]))]
     #[case::wrong_and_switched_off(vec![off(wrong(QEMU))], Some(false), register(QEMU, &[Step::Remove(QEMU.to_owned())]))]
     #[case::wide(vec![wide("all")], Some(false), register(QEMU, &[]))]
     #[case::the_name_is_a_scripts(vec![script(QEMU)], Some(false), register("mpcheck-qemu-aarch64", &[]))]

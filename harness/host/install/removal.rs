@@ -5,6 +5,7 @@ use super::boot;
 use super::plan::removal;
 use super::work::{Done, Failed, Hand, Outcome, Stop, opened};
 use crate::host::binfmt::{MOUNT, Registry};
+use crate::run::NotReady;
 use std::path::Path;
 
 /// Removes emulators' entries, and the files that `install` wrote.
@@ -27,7 +28,11 @@ pub fn uninstall(asked: &Asked, dry_run: bool) -> Result<Vec<Done>, Stop> {
         let outcome = match taken.map_err(Failed::from) {
             Err(Failed::All(stop)) => return Err(stop),
             Err(Failed::One(why)) => Outcome::NotDone(why),
-            Ok(()) if steps.is_empty() => Outcome::NotThere,
+            Ok(()) if steps.is_empty() && notes.is_empty() => Outcome::NotThere,
+            Ok(()) if !dry_run && !notes.is_empty() => {
+                let hint = format!("name these architectures too, or as root: `echo -1 > {MOUNT}/NAME`");
+                Outcome::NotDone(NotReady::new(notes.join("; "), hint))
+            }
             Ok(()) if dry_run => Outcome::Planned,
             Ok(()) => Outcome::Removed,
         };

@@ -10,6 +10,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+/// How systemd mounts it (its unit `proc-sys-fs-binfmt_misc.mount`).
+const AS_SYSTEMD_DOES: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
@@ -44,8 +47,9 @@ impl Step {
     pub(super) fn apply(&self) -> Result<(), Refused> {
         let refused = |error: io::Error| Refused { step: self.clone(), error };
         match self {
-            Self::Mount => mount("binfmt_misc", MOUNT, "binfmt_misc", MountFlags::empty(), None)
-                .map_err(|errno| refused(errno.into())),
+            Self::Mount => {
+                mount("binfmt_misc", MOUNT, "binfmt_misc", AS_SYSTEMD_DOES, None).map_err(|errno| refused(errno.into()))
+            }
             Self::SwitchOnAll => tell("status", b"1").map_err(refused),
             Self::SwitchOn(name) => tell(name, b"1").map_err(refused),
             Self::SwitchOff(name) => gone_is_well(tell(name, b"0")).map_err(refused),
@@ -80,10 +84,20 @@ fn gone_is_well(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Makes a directory, and those above it, for everybody to read: an umask may not take that away.
+fn made(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    directory.parent().map_or(Ok(()), made)?;
+    fs::DirBuilder::new().mode(0o755).create(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))
+}
+
 /// Writes a file whole or not at all, its directory too, readable by everybody whatever the umask.
 fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let directory = path.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+    made(directory)?;
     let mut file = tempfile::Builder::new().prefix(".mpcheck-").tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
@@ -98,7 +112,7 @@ impl fmt::Display for Step {
         let entry = |name: &str| quoted(&format!("{MOUNT}/{name}")).into_owned();
         let path = |path: &Path| quoted(&path.to_string_lossy()).into_owned();
         match self {
-            Self::Mount => write!(f, "mount -t binfmt_misc binfmt_misc {MOUNT}"),
+            Self::Mount => write!(f, "mount -t binfmt_misc -o nosuid,nodev,noexec binfmt_misc {MOUNT}"),
             Self::SwitchOnAll => write!(f, "echo 1 > {MOUNT}/status"),
             Self::SwitchOn(name) => write!(f, "echo 1 > {}", entry(name)),
             Self::SwitchOff(name) => write!(f, "echo 0 > {}", entry(name)),
@@ -120,6 +134,18 @@ impl fmt::Display for Step {
 
 /// A word for a shell. One with a zero byte is none, and stays as it is.
 fn quoted(word: &str) -> Cow<'_, str> {
+    // What a terminal would obey, as bash writes it.
+    if word.chars().any(char::is_control) && !word.contains('\0') {
+        let shown: String = word
+            .chars()
+            .map(|c| match c {
+                '\'' | '\\' => format!("\\{c}"),
+                c if c.is_control() => c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
+                c => c.to_string(),
+            })
+            .collect();
+        return Cow::Owned(format!("$'{shown}'"));
+    }
     // shlex puts a line with backslashes between double quotes, and doubles them.
     if word.contains('\\') && !word.contains(['\'', '\0']) {
         return Cow::Owned(format!("'{word}'"));
@@ -178,9 +204,10 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(Step::Mount, "mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc")]
+    #[case(Step::Mount, "mount -t binfmt_misc -o nosuid,nodev,noexec binfmt_misc /proc/sys/fs/binfmt_misc")]
     #[case(Step::SwitchOnAll, "echo 1 > /proc/sys/fs/binfmt_misc/status")]
     #[case(Step::Remove("a b".to_owned()), "echo -1 > '/proc/sys/fs/binfmt_misc/a b'")]
+    #[case(Step::Remove("q\u{1b}[31m'".to_owned()), r"echo -1 > $'/proc/sys/fs/binfmt_misc/q\x1b[31m\''")]
     #[case(Step::SwitchOff("q".to_owned()), "echo 0 > /proc/sys/fs/binfmt_misc/q")]
     #[case(Step::Register(r":q:M:0:\x7f:\xff:/q:FPC".to_owned()),
         r"printf %s ':q:M:0:\x7f:\xff:/q:FPC' > /proc/sys/fs/binfmt_misc/register")]

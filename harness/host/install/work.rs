@@ -6,12 +6,12 @@ use super::entry::{knows_argv0, taken};
 use super::plan::{Plan, Situation};
 use super::step::{Refused, Step, may_register};
 use super::{boot, is_own};
-use crate::host::binfmt::{Handler, MOUNT, Programs, Registry, RegistryState};
+use crate::host::binfmt::{Handler, MOUNT, Programs, Registry, RegistryState, Takes};
 use crate::host::interpreter::Interpreter;
 use crate::host::readiness::{Probed, Readiness, State};
 use crate::platform::{Architecture, Platform};
-use crate::run::NotReady;
 use crate::run::sandbox::{Sandbox, handler};
+use crate::run::{Cpu, NotReady, Runner as _};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -246,7 +246,8 @@ impl Work<'_> {
         let runs = before.as_ref().map(|readiness| readiness.state(&of(&registry, self.row)).is_ready());
         // An emulator that knows flag P is a reason to replace an entry without; it is looked for only then.
         let lacks = |handler: &&Handler| taken(handler).contains(&self.row) && !handler.has('P');
-        let argv0 = registry.handlers.iter().any(|handler| lacks(&handler))
+        let argv0 = runs != Some(true)
+            && registry.handlers.iter().any(|handler| lacks(&handler))
             && self.candidate().is_ok_and(|candidate| candidate.argv0);
         let wanted = self.of_image.then(|| {
             let place = boot::place(self.name());
@@ -264,16 +265,75 @@ impl Work<'_> {
         };
         match situation.plan() {
             Plan::Native => Ok(Outcome::Native),
-            Plan::Right(_) => self.settled(before, Change::AlreadyThere),
-            Plan::SwitchOn(steps) => {
-                steps.iter().try_for_each(|step| self.hand.take(step))?;
-                self.settled(None, Change::SwitchedOn)
+            Plan::Right(name) => {
+                self.told_of_flags(&name, &registry);
+                self.settled(before, Change::AlreadyThere)
             }
-            Plan::Register { name, first, replaces } => self.register(&name, &first, replaces),
+            Plan::SwitchOn(steps, otherwise) => self.switch_on(&steps, *otherwise, &registry),
+            Plan::Register { name, first, replaces } => self.register(&name, &first, replaces, &registry),
             Plan::NoName(names) => {
                 let why = format!("the registry has entries {names}, and they are no emulators of {}", self.row.name);
                 Err(NotReady::new(why, format!("as root: `echo -1 > {MOUNT}/NAME` removes one, if it is not needed"))
                     .into())
+            }
+        }
+    }
+
+    /// What an entry that runs could have as well.
+    fn told_of_flags(&mut self, name: &str, registry: &Registry) {
+        let Some(handler) = registry.handlers.iter().find(|handler| handler.name == name) else { return };
+        if handler.interpreter.contains("qemu") && !handler.has('C') {
+            let row = self.row.name;
+            self.notes.push(format!(
+                "{name} has no flag C, so sudo and su fail in containers; where that matters: `mpcheck host uninstall {row}`, \
+                 and install it again"
+            ));
+        }
+    }
+
+    /// Switches on what is there, and goes another way where that does not run.
+    fn switch_on(&mut self, steps: &[Step], otherwise: Plan, registry: &Registry) -> Result<Outcome, Failed> {
+        steps.iter().try_for_each(|step| self.hand.take(step))?;
+        if self.order.dry_run {
+            return self.settled(None, Change::SwitchedOn);
+        }
+        let proof = Readiness::under_handlers(self.row, self.order.sandbox);
+        if failure(&proof).is_none() {
+            return self.settled(Some(proof), Change::SwitchedOn);
+        }
+        for step in steps.iter().rev() {
+            if let Step::SwitchOn(name) = step {
+                self.hand.take(&Step::SwitchOff(name.clone()))?;
+            }
+        }
+        self.put_back(steps, registry);
+        match otherwise {
+            Plan::Register { name, first, replaces } => self.register(&name, &first, replaces, registry),
+            _ => self.settled(None, Change::SwitchedOn),
+        }
+    }
+
+    /// Undoes what was done to other entries before one was registered that does not do.
+    fn put_back(&mut self, steps: &[Step], registry: &Registry) {
+        for step in steps {
+            let undone = match step {
+                Step::SwitchOff(other) => self.hand.take(&Step::SwitchOn(other.clone())),
+                Step::Remove(name) => {
+                    let Some(handler) = registry.handlers.iter().find(|handler| handler.name == *name) else {
+                        continue;
+                    };
+                    let Some(line) = again(handler) else { continue };
+                    let registered = self.hand.take(&Step::Register(line));
+                    match registered {
+                        Ok(()) if !handler.enabled => self.hand.take(&Step::SwitchOff(name.clone())),
+                        other => other,
+                    }
+                }
+                _ => Ok(()),
+            };
+            if let Err(refused) = undone {
+                let why = refused.told().why;
+                self.notes.push(format!("what there was before could not be put back: {why}"));
             }
         }
     }
@@ -320,7 +380,13 @@ impl Work<'_> {
         handler::line(name, &magic, &mask, &candidate.path.to_string_lossy(), flags)
     }
 
-    fn register(&mut self, name: &str, first: &[Step], replaces: Option<String>) -> Result<Outcome, Failed> {
+    fn register(
+        &mut self,
+        name: &str,
+        first: &[Step],
+        replaces: Option<String>,
+        registry: &Registry,
+    ) -> Result<Outcome, Failed> {
         let candidate = match self.candidate() {
             Ok(candidate) => candidate,
             Err(why) if self.order.asked.all => return Ok(Outcome::LeftOut(why.why)),
@@ -328,13 +394,17 @@ impl Work<'_> {
         };
         if !self.order.dry_run {
             allowed().map_err(Failed::All)?;
+            self.tried_apart(&candidate)?;
         }
         let was_there = candidate.path.exists();
         if let Some(place) = &candidate.place {
             self.hand.take(place)?;
         }
         first.iter().try_for_each(|step| self.hand.take(step))?;
-        self.hand.take(&Step::Register(self.line(name, &candidate, candidate.argv0)))?;
+        if let Err(refused) = self.hand.take(&Step::Register(self.line(name, &candidate, candidate.argv0))) {
+            self.put_back(first, registry);
+            return Err(refused.into());
+        }
         let change = replaces.map_or(Change::Installed, Change::Replaced);
         if self.order.dry_run {
             return self.settled(None, change);
@@ -349,11 +419,7 @@ impl Work<'_> {
         }
         if let Some(why) = failure(&proof) {
             self.hand.take(&Step::Remove(name.to_owned()))?;
-            for step in first {
-                if let Step::SwitchOff(other) = step {
-                    self.hand.take(&Step::SwitchOn(other.clone()))?;
-                }
-            }
+            self.put_back(first, registry);
             if candidate.place.is_some() && !was_there {
                 self.hand.take(&Step::Delete(candidate.path.clone()))?;
                 boot::tidy();
@@ -361,6 +427,20 @@ impl Work<'_> {
             return Ok(Outcome::Broken(format!("{why}, under {} ({})", candidate.path.display(), candidate.version)));
         }
         self.settled(Some(proof), change)
+    }
+
+    /// Tries the emulator in the sandbox, with handlers that nobody else sees, before anything is taken away for it.
+    fn tried_apart(&self, candidate: &Candidate) -> Result<(), Failed> {
+        let offered = self.order.sandbox.offer(&self.row.platform(), Cpu::Max);
+        match offered {
+            Err(why) if why.why.starts_with("the probe for ") => Err(NotReady::new(
+                format!("{} ({}) does not run programs: {}", candidate.path.display(), candidate.version, why.why),
+                "use another, such as `--emulators tonistiigi/binfmt`",
+            )
+            .into()),
+            // Where there can be no sandbox, the proof afterwards is the only one.
+            _ => Ok(()),
+        }
     }
 
     /// What runs now is written down for the next boot, where that is wanted, and told.
@@ -398,6 +478,16 @@ impl Work<'_> {
                 (file, read)
             }),
         })
+    }
+}
+
+/// The kernel's line for an entry that there was; `None` for one that cannot be written so.
+fn again(handler: &Handler) -> Option<String> {
+    match &handler.takes {
+        Takes::Magic { offset: 0, magic, mask } => {
+            Some(handler::line(&handler.name, magic, mask, &handler.interpreter, &handler.flags))
+        }
+        Takes::Magic { .. } | Takes::Extension(_) => None,
     }
 }
 

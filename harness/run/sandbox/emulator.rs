@@ -183,17 +183,23 @@ impl Emulators {
         let _ = self.put(&format!("{}.version", emulator.interpreter), version.as_bytes());
     }
 
-    /// Whether an emulator ran its probe in a sandbox since this kernel was started. Its copy's bytes do not change, and
-    /// the kernel is the same one.
+    /// Whether an emulator ran its probe in a sandbox since this kernel was started, as the file that it is now.
     pub(super) fn is_proved(&self, emulator: &Emulator) -> bool {
         let known = fs::read_to_string(self.proof(emulator)).unwrap_or_default();
-        boot().is_some_and(|boot| known == boot)
+        self.state(emulator).is_some_and(|state| known == state)
+    }
+
+    /// What a proof is true of: this start of the kernel, and the copy as it is.
+    fn state(&self, emulator: &Emulator) -> Option<String> {
+        let meta = fs::metadata(self.store.join(&emulator.interpreter)).ok()?;
+        let (inode, size) = (meta.ino(), meta.size());
+        Some(format!("{}{inode} {size} {}.{}\n", boot()?, meta.ctime(), meta.ctime_nsec()))
     }
 
     /// Remembers that it did. Where that cannot be written, it is proved again.
     pub(super) fn remember_proof(&self, emulator: &Emulator) {
-        if let Some(boot) = boot() {
-            let _ = self.write(&self.proof(emulator), boot.as_bytes());
+        if let Some(state) = self.state(emulator) {
+            let _ = self.write(&self.proof(emulator), state.as_bytes());
         }
     }
 
@@ -215,13 +221,16 @@ impl Emulators {
         );
         let name = source.file_name().unwrap_or_default().to_string_lossy();
         let name = format!("{COPIES}/{name}-{:016x}", xxhash_rust::xxh3::xxh3_64(state.as_bytes()));
-        if !self.store.join(&name).is_file() {
+        // One that was cut short by a loss of power is made again.
+        let is_whole = |copy: fs::Metadata| copy.is_file() && copy.size() == meta.size();
+        let copy = self.store.join(&name);
+        if !fs::symlink_metadata(&copy).is_ok_and(is_whole) {
             let mut bytes = Vec::new();
             File::open(source)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
             if !probe::marked(&mut bytes) {
                 return Err(io::Error::other("it is no ELF file"));
             }
-            self.put(&name, &bytes)?;
+            self.write(&copy, &bytes)?;
         }
         Ok(name)
     }
@@ -325,10 +334,21 @@ mod tests {
         // Another file of the same name, as an upgrade brings it.
         fs::remove_file(bin.path().join("qemu-aarch64-static")).unwrap();
         fs::write(bin.path().join("qemu-aarch64-static"), [&program[..], b"\0"].concat()).unwrap();
-        assert!(!emulators.is_proved(&emulators.find(row()).unwrap()));
+        let upgraded = emulators.find(row()).unwrap();
+        assert!(!emulators.is_proved(&upgraded));
         // Another start of the kernel.
-        fs::write(emulators.proof(&found), "5f1b2c3d-0000-4000-8000-000000000000\n").unwrap();
+        let state = emulators.state(&found).unwrap();
+        let other = format!("5f1b2c3d-0000-4000-8000-000000000000\n{}", state.split_once('\n').unwrap().1);
+        fs::write(emulators.proof(&found), other).unwrap();
         assert!(!emulators.is_proved(&found));
+        // Another copy, which is then made again.
+        emulators.remember_proof(&upgraded);
+        assert!(emulators.is_proved(&upgraded));
+        let copy = store.path().join(&upgraded.interpreter);
+        fs::write(&copy, &program[..10]).unwrap();
+        assert!(!emulators.is_proved(&upgraded));
+        assert_eq!(emulators.find(row()).unwrap(), upgraded);
+        assert_eq!(fs::metadata(&copy).unwrap().len(), program.len() as u64 + 1);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(super) fn show(page: &mut Page, host: &Machine) {
         show_sandbox(page, &host.platforms);
         show_handlers(page, host);
     }
+    show_next_step(page, host);
     show_facts(page, host);
     show_changes(page, host);
 }
@@ -114,9 +115,13 @@ fn show_sandbox(page: &mut Page, platforms: &[HostPlatform]) {
 fn show_handlers(page: &mut Page, host: &Machine) {
     for handler in &host.binfmt_misc.handlers {
         let off = if handler.enabled { "" } else { ", disabled" };
-        let kept = if handler.persistent { "comes back at boot" } else { "gone at the next boot" };
+        let kept = match handler.persistent {
+            Some(true) => ", comes back at boot",
+            Some(false) => ", gone at the next boot",
+            None => "",
+        };
         let text = format!(
-            "{} ({}), flags {}, for {}, {kept}{off}",
+            "{} ({}), flags {}, for {}{kept}{off}",
             handler.interpreter,
             handler.interpreter_file,
             if handler.flags.is_empty() { "none" } else { &handler.flags },
@@ -222,4 +227,19 @@ fn show_changes(page: &mut Page, host: &Machine) {
         let (name, text) = (page.clean(&format!("{}: ", change.what)), page.clean(&text));
         page.paragraph(&[(Ink::Plain, "    "), (Ink::Strong, &name)], 6, Ink::Plain, &text);
     }
+}
+
+/// What brings the platforms that nothing runs: the question with which somebody comes here.
+fn show_next_step(page: &mut Page, host: &Machine) {
+    let missing = host.platforms.iter().filter(|platform| platform.status == HostStatus::None).count();
+    if missing == 0 {
+        return;
+    }
+    let them = if missing == 1 { "it" } else { "them" };
+    let text = format!(
+        "nothing runs {missing} of these platforms; as root: `mpcheck host install all` brings {them}, `mpcheck host install \
+         arm64` one; `--dry-run` shows how"
+    );
+    page.paragraph(&[(Ink::Plain, "  ")], 4, Ink::Faint, &text);
+    page.blank();
 }

@@ -11,8 +11,6 @@ const QEMU: &str = "/usr/bin/qemu-s390x-static";
 /// `name` is that of the entry; afterwards the platform runs by an entry `qemu-s390x`, whose predecessor is gone.
 #[rstest]
 #[case::no_fix_binary(register(&line("s390x", "qemu-s390x", QEMU, "POC", AS_IT_IS)), "in place of qemu-s390x: it has no flag F")]
-#[case::no_credentials(register(&line("s390x", "qemu-s390x", QEMU, "PF", AS_IT_IS)), "in place of qemu-s390x: it has no flag C")]
-#[case::no_argv0(register(&line("s390x", "qemu-s390x", QEMU, "FC", AS_IT_IS)), "in place of qemu-s390x: it has no flag P")]
 #[case::too_strict(
     register(&line("s390x", "qemu-s390x", QEMU, "POCF", |mask| mask[7] = 0xff)),
     "in place of qemu-s390x: its mask does not take"
@@ -104,13 +102,52 @@ fn an_entry_of_several_architectures_is_not_removed_for_one_of_them() {
     assert!(ended.stdout.ends_with("\nregister\nstatus\n") && ended.stdout.contains("\nstatus\nwide\n"), "{ended:#?}");
 }
 
-/// An emulator that hangs, or is none, is found out before it is registered; one of another machine when it is tried, and is
-/// taken away again.
+/// Flags that it could have as well are no reason to take away what runs.
+#[rstest]
+#[case::no_credentials("PF", &["has no flag C"])]
+#[case::no_argv0("FC", &[])]
+fn what_runs_is_left_as_it_is(#[case] flags: &str, #[case] told: &[&str]) {
+    let before = register(&line("s390x", "of-somebody", QEMU, flags, AS_IT_IS));
+    let ended = Place::new().in_namespace(&format!("{before}; $M host install s390x; head -3 $R/of-somebody; ls $R"));
+    ended.says(0, &["✓ already there", "\nenabled\n"]).complains(told);
+    assert!(ended.stdout.ends_with("\nof-somebody\nregister\nstatus\n"), "{ended:#?}");
+}
+
+/// What there was runs again where its successor does not: one that is switched on, and one that is registered.
+#[test]
+fn what_was_there_is_put_back() {
+    let place = Place::new();
+    let mut crashing = probe(host()).unwrap();
+    // e_entry of 64-bit programs: nothing is mapped there.
+    crashing[24..32].fill(0);
+    place.program("own/broken", &crashing);
+    let wide = |mask: &mut [u8; 20]| mask[7] = 0xff;
+    let before = [
+        register(&line("s390x", "qemu-s390x", "'$PWD'/broken", "POCF", AS_IT_IS)),
+        "echo 0 > $R/qemu-s390x".to_owned(),
+        register(&line("s390x", "of-somebody", QEMU, "PF", wide)),
+    ];
+    // The broken one is tried, and then the host's own emulator.
+    let ended = place.in_namespace(&format!("{}; $M host install s390x; ls $R", before.join("; ")));
+    ended.says(0, &["✓ installed in place of "]);
+    // And where the host has none that runs programs, all is as it was.
+    let place = Place::new();
+    place.program("bin/qemu-s390x-static", &fs::read("/usr/bin/qemu-ppc64le-static").unwrap());
+    let before = register(&line("s390x", "qemu-s390x", QEMU, "PF", wide));
+    let ended = place.in_namespace(&format!(
+        "{before}; PATH=$PWD/../bin:$PATH; $M host install s390x --quiet; cat $R/qemu-s390x; $M host --format json >j
+         grep -A3 '\"platform\": \"linux/s390x\"' j"
+    ));
+    assert!(ended.stdout.contains(&format!("\nenabled\ninterpreter {QEMU}\nflags: PF\n")), "{ended:#?}");
+    assert!(ended.stdout.contains("\"status\": \"emulated\""), "{ended:#?}");
+}
+
+/// An emulator that hangs, is none, or one of another machine is found out before anything is changed.
 #[rstest]
 #[case::hanging(waiter(), 3, "does not end when it is asked for its version")]
 #[case::none(probe(host()).unwrap(), 3, "does not say its version")]
 #[case::of_another_machine(
-    fs::read("/usr/bin/qemu-ppc64le-static").unwrap(), 1, "✗ does not run: the probe exited with "
+    fs::read("/usr/bin/qemu-ppc64le-static").unwrap(), 3, "does not run programs: the probe for linux/s390x exited with "
 )]
 fn a_bad_emulator_is_not_left_behind(#[case] emulator: Vec<u8>, #[case] code: i32, #[case] told: &str) {
     let place = Place::new();
