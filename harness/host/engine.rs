@@ -178,7 +178,7 @@ fn find(options: &EngineOptions) -> Result<Engine, NoEngine> {
     let options = options.clone();
     // A thread that an engine keeps waiting ends with this program.
     thread::spawn(move || {
-        let found = locate(&options, "platforms are proved without it, and containers need it")
+        let found = locate(&options, "do without one")
             .map_err(|error| NoEngine::Unreachable(told(&error)))
             .and_then(|endpoint| engine::ask(&endpoint).map_err(|error| NoEngine::Silent(told(&error))));
         let _ = sender.send(found);
