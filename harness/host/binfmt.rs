@@ -137,6 +137,14 @@ impl Handler {
     }
 }
 
+impl Handler {
+    /// Whether it takes programs of an architecture: some kind of them, if not all.
+    #[must_use]
+    pub fn is_for(&self, row: &Architecture) -> bool {
+        Programs::of(row).iter().any(|program| program.taken_by(self))
+    }
+}
+
 impl Takes {
     /// A magic and its mask, which is all ones where there is none.
     ///

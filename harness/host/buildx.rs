@@ -7,6 +7,7 @@
 //! itself.
 
 use super::command::ask;
+use crate::image::reference::name::shown;
 use crate::image::source::{EngineEnvironment, EngineOptions};
 use crate::run::cleanup::Guard;
 use serde::Deserialize;
@@ -216,7 +217,7 @@ fn version(path: &Path) -> Result<String, String> {
     let said = ask(command, TIMEOUT)?;
     version_in(&said.stdout).filter(|_| said.well).ok_or_else(|| {
         let line = said.stderr.lines().chain(said.stdout.lines()).map(str::trim).find(|line| !line.is_empty());
-        line.map_or_else(|| "said nothing".to_owned(), |line| format!("said \"{}\"", word(line)))
+        line.map_or_else(|| "said nothing".to_owned(), |line| format!("said \"{}\"", shown(line)))
     })
 }
 
@@ -224,7 +225,7 @@ fn version(path: &Path) -> Result<String, String> {
 fn version_in(said: &str) -> Option<String> {
     let mut words = said.lines().next()?.split_whitespace();
     words.next()?;
-    words.next().map(word)
+    words.next().map(shown)
 }
 
 /// The current builder, docker's own, and those that somebody made.
@@ -299,7 +300,7 @@ impl Asked<'_> {
         }
         if !said.well && builder.error.is_none() {
             let line = said.stderr.lines().map(str::trim).find(|line| !line.is_empty());
-            builder.error = Some(word(line.unwrap_or("`docker buildx inspect` failed")));
+            builder.error = Some(shown(line.unwrap_or("`docker buildx inspect` failed")));
         }
         builder
     }
@@ -318,11 +319,11 @@ fn parse(said: &str) -> Builder {
         let value = value.trim();
         match (in_nodes, field) {
             (false, "Nodes") => in_nodes = true,
-            (false, "Name") => builder.name = word(value),
-            (false, "Driver") => builder.driver = word(value),
-            (false, "Error") => builder.error = Some(word(value)),
+            (false, "Name") => builder.name = shown(value),
+            (false, "Driver") => builder.driver = shown(value),
+            (false, "Error") => builder.error = Some(shown(value)),
             (true, "Name") if builder.nodes.len() < MAX_NODES => {
-                builder.nodes.push(Node { name: word(value), ..Node::default() });
+                builder.nodes.push(Node { name: shown(value), ..Node::default() });
             }
             (true, _) => {
                 if let Some(node) = builder.nodes.last_mut() {
@@ -337,29 +338,21 @@ fn parse(said: &str) -> Builder {
 
 fn field_of(node: &mut Node, field: &str, value: &str) {
     match field {
-        "Endpoint" => node.endpoint = word(value),
-        "Status" => node.status = word(value),
+        "Endpoint" => node.endpoint = shown(value),
+        "Status" => node.status = shown(value),
         // buildx before 0.13 writes it without "version".
-        "BuildKit version" | "BuildKit" | "Buildkit" => node.version = word(value),
-        "Error" => node.error = Some(word(value)),
+        "BuildKit version" | "BuildKit" | "Buildkit" => node.version = shown(value),
+        "Error" => node.error = Some(shown(value)),
         "Platforms" => {
             for platform in value.split(',').map(str::trim).filter(|name| !name.is_empty()).take(MAX_PLATFORMS) {
                 match platform.strip_suffix('*') {
-                    Some(forced) => node.forced.push(word(forced)),
-                    None => node.platforms.push(word(platform)),
+                    Some(forced) => node.forced.push(shown(forced)),
+                    None => node.platforms.push(shown(platform)),
                 }
             }
         }
         _ => {}
     }
-}
-
-/// A word from elsewhere, fit for a report.
-fn word(text: &str) -> String {
-    text.chars()
-        .take(MAX_WORD)
-        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
-        .collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod builder_version;
 
 use super::binfmt::Handler;
 use super::readiness::Probed;
+use crate::image::reference::name::shown;
 use crate::image::source::engine::{self, Endpoint, Engine, locate};
 use crate::image::source::{EngineOptions, Store};
 use crate::platform::Architecture;
@@ -136,7 +137,6 @@ pub fn ask(options: &EngineOptions, rows: &[&'static Architecture], kernel: &str
         Some(why) => (Proof::NotTried(why), false),
         None => proved(&engine, rows),
     };
-    let shown = |text: &str| text.chars().take(80).flat_map(char::escape_debug).collect();
     Ok(EngineFacts {
         address: engine.endpoint.to_string(),
         is_local: matches!(engine.endpoint, Endpoint::Unix(_)),
@@ -240,7 +240,7 @@ fn buildkit(engine: &Engine) -> Option<bool> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::host::readiness::Failure;
     use crate::image::source::EngineEnvironment;
@@ -268,6 +268,24 @@ mod tests {
     #[case::unsaid(false, "", None)]
     fn whose_kernel_it_is(#[case] seen: bool, #[case] said: &str, #[case] wanted: Option<bool>) {
         assert_eq!(same_kernel(seen, said, "6.1"), wanted);
+    }
+
+    /// An engine for amd64, of which nothing is known but what was proved there.
+    pub(in crate::host) fn of_nobody(proof: Proof) -> EngineFacts {
+        EngineFacts {
+            address: String::new(),
+            is_local: false,
+            version: String::new(),
+            api: String::new(),
+            oldest_api: String::new(),
+            store: Store::Classic,
+            os: "linux".to_owned(),
+            architecture: "amd64".to_owned(),
+            kernel: String::new(),
+            same_kernel: None,
+            buildkit: None,
+            proof,
+        }
     }
 
     fn engine() -> Engine {
@@ -325,20 +343,7 @@ mod tests {
         #[case] emulator: Option<&str>,
         #[case] wanted: Option<&str>,
     ) {
-        let facts = EngineFacts {
-            address: String::new(),
-            is_local: false,
-            version: String::new(),
-            api: String::new(),
-            oldest_api: String::new(),
-            store: Store::Classic,
-            os: "linux".to_owned(),
-            architecture: "amd64".to_owned(),
-            kernel: String::new(),
-            same_kernel: None,
-            buildkit: None,
-            proof: Proof::Proved(Vec::new()),
-        };
+        let facts = of_nobody(Proof::Proved(Vec::new()));
         let row = Architecture::by_name(name).unwrap();
         let in_engine = InEngine { row, probed, emulator: emulator.map(str::to_owned) };
         assert_eq!(in_engine.emulated_by(&facts, &[]).as_deref(), wanted);

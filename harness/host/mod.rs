@@ -32,7 +32,7 @@ use crate::platform::{ARCHITECTURES, Architecture};
 use crate::probe;
 use crate::run::NotReady;
 use crate::run::sandbox::Sandbox;
-use binfmt::{Handler, Programs, Registry};
+use binfmt::{Handler, Registry};
 use buildx::{Buildx, Places};
 use engine::{EngineFacts, NoEngine};
 use interpreter::Interpreter;
@@ -76,12 +76,7 @@ pub struct HostFacts {
 impl HostFacts {
     /// The handlers that take programs of an architecture, whether or not they are enabled.
     pub fn handlers_of(&self, row: &Architecture) -> Vec<&Handler> {
-        let programs = Programs::of(row);
-        self.registry
-            .handlers
-            .iter()
-            .filter(|handler| programs.iter().any(|program| program.taken_by(handler)))
-            .collect()
+        self.registry.handlers.iter().filter(|handler| handler.is_for(row)).collect()
     }
 
     /// Whether a handler is registered again at the next boot: by a file that names it, or its emulator. `None` in a

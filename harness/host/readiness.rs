@@ -3,6 +3,7 @@
 use super::binfmt::Handler;
 use super::direct;
 use crate::image::parallel::in_parallel;
+use crate::image::reference::name::shown;
 use crate::platform::{Architecture, Platform};
 use crate::probe;
 use crate::run::sandbox::Sandbox;
@@ -48,8 +49,7 @@ impl Probed {
         Self::Failed(match &ended.exit {
             Exit::Code(probe::PROBE_EXIT) => match lines.next().filter(|machine| !machine.is_empty()) {
                 Some(machine) => {
-                    let machine: String = machine.chars().take(64).flat_map(char::escape_debug).collect();
-                    return Self::Ran { machine, own_name: lines.next() == Some(name) };
+                    return Self::Ran { machine: shown(machine), own_name: lines.next() == Some(name) };
                 }
                 None => Failure::Otherwise("ran and said nothing".to_owned()),
             },
@@ -263,8 +263,7 @@ fn run(row: &Architecture, environment: &[(&str, &str)]) -> Result<Ended, NotRea
 /// "qemu-aarch64 version 7.2.9 (Debian 1:7.2+dfsg-7+deb12u5)", as a name and a version.
 pub(super) fn version_in(told: &str) -> Option<String> {
     let (name, version) = told.lines().next()?.trim().split_once(" version ")?;
-    let shown: String = format!("{name} {version}").chars().take(120).flat_map(char::escape_debug).collect();
-    Some(shown)
+    Some(shown(&format!("{name} {version}")))
 }
 
 #[cfg(test)]
@@ -304,7 +303,7 @@ mod tests {
     fn what_a_hostile_emulator_says_is_cut_and_escaped() {
         let told = format!("\x1b[31m{}\n", "x".repeat(100_000));
         let Probed::Ran { machine, .. } = Probed::of(&ended(Exit::Code(42), &told), "") else { panic!() };
-        assert!(machine.len() < 100 && !machine.contains('\x1b'), "{machine}");
+        assert!(machine.len() < 200 && !machine.contains('\x1b'), "{machine}");
         assert_eq!(version_in(&format!("a version {told}")).map(|version| version.contains('\x1b')), Some(false));
     }
 

@@ -1,6 +1,6 @@
 //! What registers handlers again at the next boot: binfmt.d(5), and update-binfmts(8) of Debian.
 
-use super::binfmt::{Handler, Programs, Takes};
+use super::binfmt::{Handler, Takes};
 use crate::platform::Architecture;
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +38,7 @@ impl Registration {
     #[must_use]
     pub fn is_for(&self, row: &Architecture) -> bool {
         match &self.what {
-            Registered::Handler(handler) => Programs::of(row).iter().any(|program| program.taken_by(handler)),
+            Registered::Handler(handler) => handler.is_for(row),
             Registered::Name(name) => {
                 row.emulator.is_some_and(|emulator| name.strip_prefix("qemu-") == Some(emulator.name))
             }
@@ -139,6 +139,7 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::binfmt::Programs;
     use rstest::rstest;
 
     const ARM64: &str = r":qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-aarch64-static:OCF";

@@ -1,5 +1,6 @@
 //! The kernel, its pages, and the container around, if there is one.
 
+use crate::image::reference::name::shown;
 use std::path::Path;
 
 /// What is known of the system.
@@ -46,7 +47,7 @@ fn container(exists: &dyn Fn(&str) -> bool, variable: &dyn Fn(&str) -> Option<St
     }
     word("KUBERNETES_SERVICE_HOST")
         .map(|_| "kubernetes".to_owned())
-        .or_else(|| word("container").map(|word| word.chars().take(32).flat_map(char::escape_debug).collect()))
+        .or_else(|| word("container").map(|word| shown(&word)))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod container;
 mod exec;
 mod image;
 mod leftovers;
+mod link;
 mod privileged;
 mod proof;
 
@@ -17,7 +18,7 @@ pub(crate) use proof::{Patience, Tried, prove};
 
 use super::cleanup::Guard;
 use super::{Cpu, Ended, Exit, NotReady, Offer, Ran, Runner, Task};
-use crate::image::source::engine::{Engine, chain, client, find, runtime};
+use crate::image::source::engine::{Engine, chain, find};
 use crate::image::source::registry::CredentialEnvironment;
 use crate::image::source::{EngineOptions, SourceError, Store};
 use crate::platform::{Architecture, Platform};
@@ -26,12 +27,11 @@ use bollard::errors::Error;
 use container::Container;
 use exec::{End, Executed, Order};
 use image::Held;
-use leftovers::{Leftovers, Thing};
+use leftovers::Leftovers;
+use link::Link;
 pub use privileged::Said;
-use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::runtime::Runtime;
 
 /// What to do where there is no engine to run anything.
 const WITHOUT_ENGINE: &str = "use `--run sandbox`, which needs none";
@@ -117,55 +117,20 @@ impl Runner for Docker {
         let removal = Arc::clone(&leftovers);
         // It outlives the runtime, and so whatever is on its way to the engine.
         let _guard = Guard::new(move || removal.remove());
-        let run = Run {
-            client: client(&stage.engine.endpoint).map_err(|e| refused(stage.engine, "spoken to", &e))?,
-            runtime: runtime().map_err(|e| unread(&e))?,
-            credentials: &self.credentials,
-            leftovers: &leftovers,
-            stage,
-            task,
-        };
+        let run = Run { link: Link::new(stage.engine, &leftovers)?, credentials: &self.credentials, stage, task };
         run.whole()
     }
 }
 
-/// One run. The calls are asynchronous and the run is not: [`Run::wait`] stands between them.
+/// One run.
 struct Run<'a> {
     stage: Stage<'a>,
     task: &'a Task<'a>,
     credentials: &'a CredentialEnvironment,
-    leftovers: &'a Leftovers,
-    client: bollard::Docker,
-    runtime: Runtime,
+    link: Link<'a>,
 }
 
 impl Run<'_> {
-    /// Waits for the engine, or for a signal that ends the run.
-    fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, NotReady> {
-        self.runtime.block_on(async {
-            tokio::select! {
-                result = future => Ok(result),
-                () = self.leftovers.stopped() => Err(NotReady::new("the run was interrupted", "")),
-            }
-        })
-    }
-
-    /// The same for what may be refused; `what` completes "it could not be".
-    fn ask<T>(&self, what: &str, future: impl Future<Output = Result<T, Error>>) -> Result<T, NotReady> {
-        self.wait(future)?.map_err(|error| refused(self.stage.engine, what, &error))
-    }
-
-    /// Notes a thing before the engine is asked for it.
-    fn noted<T>(&self, thing: &Thing, ask: impl FnOnce() -> Result<T, NotReady>) -> Result<T, NotReady> {
-        self.leftovers.expect(thing.clone());
-        let result = ask();
-        // An answer of any kind, but not an interruption, says that nothing is on its way any more.
-        if result.is_ok() || !self.leftovers.is_stopped() {
-            self.leftovers.settled(thing);
-        }
-        result
-    }
-
     /// The image in the engine, and a container of it.
     fn open(&self) -> Result<(Held, Container), NotReady> {
         let image = self.hold()?;
@@ -174,7 +139,7 @@ impl Run<'_> {
             Err(error) => error,
         };
         let image = match self.complete(&image) {
-            Some(completed) if !self.leftovers.is_stopped() => completed?,
+            Some(completed) if !self.link.leftovers.is_stopped() => completed?,
             _ => return Err(error),
         };
         let container = self.start(&image, self.task.commands)?;
@@ -216,7 +181,7 @@ impl Run<'_> {
     }
 
     fn execute(&self, container: &Container, order: &Order<'_>) -> Result<Executed, NotReady> {
-        self.ask("asked to start a program", exec::execute(&self.client, &container.name, order))
+        self.link.ask("asked to start a program", exec::execute(&self.link.client, &container.name, order))
     }
 
     /// Runs the probe: the platform's proof, before any program of the image.
@@ -237,7 +202,7 @@ impl Run<'_> {
     /// Why the probe did not run.
     fn unproved(&self, container: &mut Container, executed: Result<Executed, NotReady>) -> NotReady {
         let platform = &self.task.platform.platform;
-        let last_words = self.wait(container.last_words()).unwrap_or_default();
+        let last_words = self.link.wait(container.last_words()).unwrap_or_default();
         let said = match &executed {
             Ok(executed) => format!("{}{}", executed.text(), last_words),
             Err(_) => last_words,
@@ -264,7 +229,7 @@ impl Run<'_> {
     /// What became of a command, and with the engine's help of one that was killed.
     fn judge(&self, container: &Container, executed: Executed) -> Result<Ended, NotReady> {
         let mut exit = executed.exit();
-        if exit == Exit::Signal(libc::SIGKILL) && self.wait(container.ran_out_of_memory(&self.client))? {
+        if exit == Exit::Signal(libc::SIGKILL) && self.link.wait(container.ran_out_of_memory(&self.link.client))? {
             exit = Exit::OutOfMemory;
         }
         // The engine's own message is no output of the command.

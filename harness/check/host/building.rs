@@ -6,6 +6,7 @@ use crate::host::HostFacts;
 use crate::host::buildx::{Builder, Buildx, Node};
 use crate::host::engine::EngineFacts;
 use crate::host::readiness::Probed;
+use crate::image::reference::name::shown;
 use crate::image::source::Store;
 use crate::platform::{Architecture, Platform};
 use mpcheck_reports::{Finding, Severity};
@@ -61,10 +62,6 @@ fn buildkit_off(facts: &HostFacts, engine: &EngineFacts) -> Option<Finding> {
         None => return None,
     };
     Some(Draft::new(&rule::BUILDKIT_OFF, message, hint).observed(observed).done())
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
 fn no_buildx(facts: &HostFacts) -> Option<Finding> {

@@ -2,6 +2,7 @@
 
 use super::super::draft::Draft;
 use super::super::rule;
+use crate::image::reference::name::shown;
 use mpcheck_reports::{Change, Finding, Handler, HostPlatform, HostStatus, Machine, Report, Since};
 use std::collections::BTreeMap;
 
@@ -35,15 +36,6 @@ fn lost_platform(platform: &HostPlatform, before: Option<&&HostPlatform>, earlie
         .done();
     finding.platform = Some(platform.platform.clone());
     finding
-}
-
-/// What a report says, as far as it is shown: it may be from anywhere.
-fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars().take(200) {
-        if c.is_control() { shown.extend(c.escape_unicode()) } else { shown.push(c) }
-    }
-    shown
 }
 
 fn changed(what: &str, before: Option<String>, after: Option<String>) -> Option<Change> {

@@ -34,7 +34,11 @@ pub(super) fn findings(facts: &HostFacts, required: &[Platform]) -> Vec<Finding>
         Err(NoEngine::Unreachable(_)) => {}
     }
     // What is required has to run there too, and nothing is known of it.
-    let is_required = |platform: &str| required.iter().any(|wanted| wanted.to_string() == platform);
+    // A platform stands for its architecture here: whoever requires linux/arm/v6 requires what was tried as linux/arm.
+    let is_required = |platform: &str| {
+        let row = Platform::parse(platform).ok().and_then(|platform| platform.row());
+        required.iter().any(|wanted| readiness(facts, wanted).map(|wanted| wanted.row) == row)
+    };
     for finding in findings.iter_mut().filter(|finding| finding.rule == rule::ENGINE_FAILED.name) {
         if finding.platform.as_deref().map_or(!required.is_empty(), is_required) {
             finding.severity = Severity::Error;
@@ -64,12 +68,9 @@ fn failed(engine: &EngineFacts) -> Vec<Finding> {
         }
         Proof::Proved(proved) => {
             let message = "the Docker engine could not be asked to run the probe of every platform";
-            let one = |(row, why): (&Architecture, &NotReady)| {
-                let finding = failure(message, why);
-                Finding {
-                    platform: Platform::parse(&format!("linux/{}", row.name)).ok().map(|p| p.to_string()),
-                    ..finding
-                }
+            let one = |(row, why): (&Architecture, &NotReady)| Finding {
+                platform: Some(row.platform().to_string()),
+                ..failure(message, why)
             };
             let untried = proved.iter().filter_map(|tried| Some((tried.row, tried.probed.as_ref().err()?)));
             untried.map(one).collect()

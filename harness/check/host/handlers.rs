@@ -8,7 +8,7 @@ use crate::host::HostFacts;
 use crate::host::binfmt::{Handler, MOUNT, Programs};
 use crate::host::interpreter::Interpreter;
 use crate::host::readiness::{Probed, Readiness, State};
-use crate::platform::{Architecture, Platform};
+use crate::platform::Platform;
 use mpcheck_reports::{Finding, Severity};
 
 /// The findings of all platforms.
@@ -145,8 +145,7 @@ fn too_strict(subject: &Subject<'_>) -> Option<Finding> {
 }
 
 fn too_wide(subject: &Subject<'_>) -> Option<Finding> {
-    let takes = |row: &Architecture| Programs::of(row).iter().any(|program| program.taken_by(subject.handler));
-    let rows = subject.facts.platforms.iter().map(|readiness| readiness.row).filter(|row| takes(row));
+    let rows = subject.facts.platforms.iter().map(|readiness| readiness.row).filter(|row| subject.handler.is_for(row));
     let names: Vec<&str> = rows.map(|row| row.name).collect();
     // Told once, of the first of them.
     if names.len() < 2 || names.first() != Some(&subject.readiness.row.name) {

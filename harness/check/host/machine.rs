@@ -172,9 +172,7 @@ fn binfmt_misc(facts: &HostFacts) -> reports::BinfmtMisc {
 }
 
 fn reported(facts: &HostFacts, handler: &binfmt::Handler) -> reports::Handler {
-    let taken =
-        |readiness: &&Readiness| binfmt::Programs::of(readiness.row).iter().any(|program| program.taken_by(handler));
-    let taken: Vec<&Readiness> = facts.platforms.iter().filter(taken).collect();
+    let taken = facts.platforms.iter().filter(|readiness| handler.is_for(readiness.row));
     let file = match facts.interpreters.get(&handler.interpreter) {
         Some(Interpreter::Static) => "static",
         Some(Interpreter::Dynamic) => "dynamic",
@@ -187,7 +185,7 @@ fn reported(facts: &HostFacts, handler: &binfmt::Handler) -> reports::Handler {
         interpreter: handler.interpreter.clone(),
         interpreter_file: file.to_owned(),
         flags: handler.flags.clone(),
-        platforms: taken.iter().map(|readiness| readiness.platform().to_string()).collect(),
+        platforms: taken.map(|readiness| readiness.platform().to_string()).collect(),
         persistent: facts.comes_back(handler),
     }
 }

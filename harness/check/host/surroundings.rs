@@ -7,6 +7,7 @@ use crate::host::HostFacts;
 use crate::host::binfmt::{MOUNT, RegistryState};
 use crate::host::engine::EngineFacts;
 use crate::host::readiness::State;
+use crate::image::reference::name::shown;
 use crate::platform::{Architecture, Platform};
 use crate::run::sandbox::NOEXEC;
 use mpcheck_reports::{Finding, Severity};
@@ -111,9 +112,8 @@ fn engine_architecture(facts: &HostFacts) -> Option<Finding> {
 
 fn default_platform(facts: &HostFacts) -> Option<Finding> {
     let value = facts.default_platform.as_ref()?;
-    let shown: String = value.chars().take(200).flat_map(char::escape_debug).collect();
     let message = "DOCKER_DEFAULT_PLATFORM is set: docker build, pull, run and create take that platform where none is \
                    named, and so does mpcheck";
     let hint = "`unset DOCKER_DEFAULT_PLATFORM`, if that is not meant";
-    Some(Draft::new(&rule::DEFAULT_PLATFORM, message, hint).observed(shown).done())
+    Some(Draft::new(&rule::DEFAULT_PLATFORM, message, hint).observed(shown(value)).done())
 }

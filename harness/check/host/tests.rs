@@ -4,7 +4,7 @@ use super::healthy::*;
 use super::*;
 use crate::check::rule::{self, RULES, Rule};
 use crate::host::binfmt::{Handler, RegistryState, Takes};
-use crate::host::engine::{NoEngine, Proof};
+use crate::host::engine::{InEngine, NoEngine, Proof};
 use crate::host::interpreter::Interpreter;
 use crate::host::readiness::{Failure, Probed};
 use crate::host::registration::Registered;
@@ -383,6 +383,20 @@ fn what_the_engine_does_not_tell_of_is_no_success_where_it_is_required(#[case] c
     let mut facts = healthy();
     change(&mut facts);
     assert!(!of(host(&facts, &[], None).findings).contains(&Severity::Error));
+}
+
+#[test]
+fn whoever_requires_a_variant_requires_what_was_tried_of_its_architecture() {
+    let mut facts = healthy();
+    facts.platforms.push(ready("arm", None));
+    let Proof::Proved(proved) = &mut engine(&mut facts).proof else { panic!() };
+    let untried = InEngine { probed: Err(NotReady::new("it broke off", "")), ..in_engine("arm") };
+    proved.push(untried);
+    for (platform, wanted) in [("linux/arm/v6", Severity::Error), ("linux/s390x", Severity::Warning)] {
+        let findings = host(&facts, &[Platform::parse(platform).unwrap()], None).findings;
+        let found = findings.iter().find(|finding| finding.rule == rule::ENGINE_FAILED.name).unwrap();
+        assert_eq!(found.severity, wanted, "{platform}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which architectures are asked for: as `--platform` takes them, and as qemu and its handlers call them.
 
+use crate::image::reference::name::shown;
 use crate::platform::{ARCHITECTURES, Architecture, Platform, PlatformError};
 use crate::probe;
 
@@ -81,7 +82,7 @@ fn named(word: &str, host: Option<&Architecture>) -> Result<&'static Architectur
 }
 
 fn unknown(word: &str, host: Option<&Architecture>) -> NotAsked {
-    let shown: String = word.chars().take(40).flat_map(char::escape_debug).collect();
+    let shown = shown(word);
     // Comparing takes the product of both lengths.
     let typed = word.rsplit('/').next().unwrap_or(word).chars().take(24).collect::<String>().to_ascii_lowercase();
     let others = || installable().filter(|row| host.is_none_or(|host| !is_own(host, row)));

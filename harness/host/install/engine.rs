@@ -10,13 +10,11 @@ use super::work::{Done, Outcome};
 use crate::host::engine::EngineFacts;
 use crate::host::readiness::Probed;
 use crate::image::reference::EngineImage;
+use crate::image::reference::name::shown;
 use crate::platform::{Architecture, Platform};
 use crate::run::NotReady;
 use crate::run::docker::{Docker, Said};
 use serde_json::Value;
-
-/// The most that is shown of what a container said.
-const SHOWN: usize = 300;
 
 /// What the container is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,18 +157,11 @@ fn supported(stdout: &str) -> Option<Vec<&'static str>> {
     Some(rows.map(|row| row.name).collect())
 }
 
-fn shown(text: &str) -> String {
-    let mut shown: String = text.trim().chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if text.trim().chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::entry::tests::row;
     use super::*;
+    use crate::host::engine::tests::of_nobody;
     use crate::host::engine::{InEngine, Proof};
     use crate::image::reference::ImageName;
     use rstest::rstest;
@@ -254,20 +245,7 @@ mod tests {
         let outcome = Outcome::OnEngine("installed".to_owned());
         let mut done = [Done { row: row("arm64"), outcome, commands: Vec::new(), notes: Vec::new() }];
         let proved = probed.map(|probed| InEngine { row: row("arm64"), probed, emulator: None });
-        let facts = EngineFacts {
-            address: String::new(),
-            is_local: false,
-            version: String::new(),
-            api: String::new(),
-            oldest_api: String::new(),
-            store: crate::image::source::Store::Classic,
-            os: "linux".to_owned(),
-            architecture: "amd64".to_owned(),
-            kernel: String::new(),
-            same_kernel: None,
-            buildkit: None,
-            proof: Proof::Proved(proved.into_iter().collect()),
-        };
+        let facts = of_nobody(Proof::Proved(proved.into_iter().collect()));
         confirm(&mut done, &facts);
         let word = if matches!(done[0].outcome, Outcome::OnEngine(_)) { "ready" } else { "broken" };
         assert_eq!(word, wanted, "{:?}", done[0].outcome);

@@ -6,7 +6,7 @@ use crate::platform::{ARCHITECTURES, Architecture};
 
 /// The architectures whose programs an entry takes: none for what is no emulator's, such as a script's or wine's.
 pub(super) fn taken(handler: &Handler) -> Vec<&'static Architecture> {
-    ARCHITECTURES.iter().filter(|row| Programs::of(row).iter().any(|program| program.taken_by(handler))).collect()
+    ARCHITECTURES.iter().filter(|row| handler.is_for(row)).collect()
 }
 
 /// Why an entry that takes programs of an architecture does not do, whether or not it is enabled; as half a sentence.

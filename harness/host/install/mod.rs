@@ -16,6 +16,7 @@
 //! | `boot.rs` | the files for the next boot |
 //! | `candidate.rs` | an emulator that can be registered |
 //! | `work.rs` | plans, changes and proofs, one architecture after the other |
+//! | `undo.rs` | what is put back where its successor does not do |
 //! | `removal.rs` | the way back |
 //! | `engine.rs` | the same on an engine's host, by a privileged container |
 
@@ -27,6 +28,7 @@ mod entry;
 mod plan;
 mod removal;
 mod step;
+mod undo;
 mod work;
 
 pub use asked::{Asked, NotAsked, is_own};

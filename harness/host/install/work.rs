@@ -5,8 +5,9 @@ use super::candidate::{Candidate, asked_version, is_same, only_roots};
 use super::entry::{knows_argv0, taken};
 use super::plan::{Plan, Situation};
 use super::step::{Refused, Step, may_register};
+use super::undo::put_back;
 use super::{boot, is_own};
-use crate::host::binfmt::{Handler, MOUNT, Programs, Registry, RegistryState, Takes};
+use crate::host::binfmt::{Handler, MOUNT, Registry, RegistryState};
 use crate::host::interpreter::Interpreter;
 use crate::host::readiness::{Probed, Readiness, State};
 use crate::platform::{Architecture, Platform};
@@ -306,35 +307,10 @@ impl Work<'_> {
                 self.hand.take(&Step::SwitchOff(name.clone()))?;
             }
         }
-        self.put_back(steps, registry);
+        self.notes.extend(put_back(&mut self.hand, steps, registry));
         match otherwise {
             Plan::Register { name, first, replaces } => self.register(&name, &first, replaces, registry),
             _ => self.settled(None, Change::SwitchedOn),
-        }
-    }
-
-    /// Undoes what was done to other entries before one was registered that does not do.
-    fn put_back(&mut self, steps: &[Step], registry: &Registry) {
-        for step in steps {
-            let undone = match step {
-                Step::SwitchOff(other) => self.hand.take(&Step::SwitchOn(other.clone())),
-                Step::Remove(name) => {
-                    let Some(handler) = registry.handlers.iter().find(|handler| handler.name == *name) else {
-                        continue;
-                    };
-                    let Some(line) = again(handler) else { continue };
-                    let registered = self.hand.take(&Step::Register(line));
-                    match registered {
-                        Ok(()) if !handler.enabled => self.hand.take(&Step::SwitchOff(name.clone())),
-                        other => other,
-                    }
-                }
-                _ => Ok(()),
-            };
-            if let Err(refused) = undone {
-                let why = refused.told().why;
-                self.notes.push(format!("what there was before could not be put back: {why}"));
-            }
         }
     }
 
@@ -402,7 +378,7 @@ impl Work<'_> {
         }
         first.iter().try_for_each(|step| self.hand.take(step))?;
         if let Err(refused) = self.hand.take(&Step::Register(self.line(name, &candidate, candidate.argv0))) {
-            self.put_back(first, registry);
+            self.notes.extend(put_back(&mut self.hand, first, registry));
             return Err(refused.into());
         }
         let change = replaces.map_or(Change::Installed, Change::Replaced);
@@ -419,7 +395,7 @@ impl Work<'_> {
         }
         if let Some(why) = failure(&proof) {
             self.hand.take(&Step::Remove(name.to_owned()))?;
-            self.put_back(first, registry);
+            self.notes.extend(put_back(&mut self.hand, first, registry));
             if candidate.place.is_some() && !was_there {
                 self.hand.take(&Step::Delete(candidate.path.clone()))?;
                 boot::tidy();
@@ -481,16 +457,6 @@ impl Work<'_> {
     }
 }
 
-/// The kernel's line for an entry that there was; `None` for one that cannot be written so.
-fn again(handler: &Handler) -> Option<String> {
-    match &handler.takes {
-        Takes::Magic { offset: 0, magic, mask } => {
-            Some(handler::line(&handler.name, magic, mask, &handler.interpreter, &handler.flags))
-        }
-        Takes::Magic { .. } | Takes::Extension(_) => None,
-    }
-}
-
 /// Why the probe did not run; `None` where it did.
 fn failure(proof: &Readiness) -> Option<String> {
     match proof.state(&[]) {
@@ -503,11 +469,8 @@ fn failure(proof: &Readiness) -> Option<String> {
 /// The entries that the kernel uses for an architecture; those of it alone first.
 fn of<'r>(registry: &'r Registry, row: &Architecture) -> Vec<&'r Handler> {
     let on = registry.is_enabled();
-    let mut found: Vec<&Handler> = registry
-        .handlers
-        .iter()
-        .filter(|handler| on && handler.enabled && Programs::of(row).iter().any(|program| program.taken_by(handler)))
-        .collect();
+    let mut found: Vec<&Handler> =
+        registry.handlers.iter().filter(|handler| on && handler.enabled && handler.is_for(row)).collect();
     found.sort_by_key(|handler| taken(handler).len());
     found
 }

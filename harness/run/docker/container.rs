@@ -63,9 +63,10 @@ impl Run<'_> {
         self.give_programs(&files, commands)?;
         self.create(image, &name, self.body(&image.id, host_config(self.task.limits, &files)))?;
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
-        let attached = self.ask("attached to a container", self.client.attach_container(&name, Some(options)))?;
-        let started = self.client.start_container(&name, None::<StartContainerOptions>);
-        self.ask("asked to start a container", started)?;
+        let attached =
+            self.link.ask("attached to a container", self.link.client.attach_container(&name, Some(options)))?;
+        let started = self.link.client.start_container(&name, None::<StartContainerOptions>);
+        self.link.ask("asked to start a container", started)?;
         // Only now: until it runs it does not count as a user of the volumes (Docker 20.10 to 28.5).
         self.discard(&files)?;
         Ok(Container { name, attached })
@@ -76,15 +77,17 @@ impl Run<'_> {
         if let Some(platform) = &image.platform {
             options = options.platform(platform);
         }
-        let created = self.client.create_container(Some(options.build()), body);
-        self.noted(&Thing::Container(name.to_owned()), || self.ask("asked for a container", created)).map(drop)
+        let created = self.link.client.create_container(Some(options.build()), body);
+        self.link
+            .noted(&Thing::Container(name.to_owned()), || self.link.ask("asked for a container", created))
+            .map(drop)
     }
 
     /// Removes a container and kills everything in it.
     pub(super) fn discard(&self, name: &str) -> Result<(), NotReady> {
         let thing = Thing::Container(name.to_owned());
-        if self.wait(remove(&self.client, &thing, false))? {
-            self.leftovers.gone(&thing);
+        if self.link.wait(remove(&self.link.client, &thing, false))? {
+            self.link.leftovers.gone(&thing);
         }
         Ok(())
     }
@@ -98,8 +101,8 @@ impl Run<'_> {
         let archive = archive::programs(&[("wait", &waiter), ("probe", &self.stage.probe)])
             .map_err(|e| NotReady::new(format!("the probe could not be packed: {e}"), ""))?;
         let options = UploadToContainerOptionsBuilder::default().path(DIRECTORY).build();
-        let upload = self.client.upload_to_container(name, Some(options), bollard::body_full(archive.into()));
-        self.ask("given the probe", upload)
+        let upload = self.link.client.upload_to_container(name, Some(options), bollard::body_full(archive.into()));
+        self.link.ask("given the probe", upload)
     }
 
     fn body(&self, image: &str, host_config: HostConfig) -> ContainerCreateBody {

@@ -69,7 +69,7 @@ impl Run<'_> {
         if self.stage.engine.store == Store::Containerd {
             let loaded = self.with_image(&name, |image| self.load(image, None));
             match loaded {
-                Err(error) if self.leftovers.is_stopped() => return Err(error),
+                Err(error) if self.link.leftovers.is_stopped() => return Err(error),
                 Ok(()) if let Some(found) = self.inspect(id)? => return Ok(self.held(id, &found, Some(name))),
                 _ => self.drop_name(&name)?,
             }
@@ -115,7 +115,7 @@ impl Run<'_> {
     }
 
     fn inspect(&self, id: &Digest) -> Result<Option<ImageInspect>, NotReady> {
-        match self.wait(self.client.inspect_image(id.as_str()))? {
+        match self.link.wait(self.link.client.inspect_image(id.as_str()))? {
             Ok(found) => Ok(Some(found)),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
             // Of an image whose layers are not all there Docker 28.5 does not tell what every other has.
@@ -127,16 +127,16 @@ impl Run<'_> {
     fn tag(&self, image: &str, name: &str) -> Result<(), NotReady> {
         let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
         let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
-        self.noted(&Thing::Image(name.to_owned()), || {
-            self.ask("asked to name the image", self.client.tag_image(image, Some(options)))
+        self.link.noted(&Thing::Image(name.to_owned()), || {
+            self.link.ask("asked to name the image", self.link.client.tag_image(image, Some(options)))
         })
     }
 
     /// Removes a name at once. The image stays as long as it has another.
     fn drop_name(&self, name: &str) -> Result<(), NotReady> {
         let thing = Thing::Image(name.to_owned());
-        if self.wait(remove(&self.client, &thing, false))? {
-            self.leftovers.gone(&thing);
+        if self.link.wait(remove(&self.link.client, &thing, false))? {
+            self.link.leftovers.gone(&thing);
         }
         Ok(())
     }
@@ -158,7 +158,7 @@ impl Run<'_> {
         };
         let refused = match pulled {
             Some(Ok(())) => return Ok(()),
-            Some(Err(error)) if self.leftovers.is_stopped() => return Err(error),
+            Some(Err(error)) if self.link.leftovers.is_stopped() => return Err(error),
             // A registry that the engine does not reach, or not in this way: this machine's loopback, one without
             // TLS, credentials that only this process has.
             Some(Err(error)) => format!("; before that, {}", error.why),
@@ -175,8 +175,9 @@ impl Run<'_> {
         let options = options.platform(&self.spelt()).build();
         let credentials = look_up(self.credentials, &repository.registry, &repository.repository).found;
         let credentials = credentials.map(|(found, _)| for_engine(found, &repository.registry));
-        let pulled = self.noted(&Thing::Image(by_digest.clone()), || {
-            self.ask("asked to pull the image", ended(self.client.create_image(Some(options), None, credentials)))
+        let pulled = self.link.noted(&Thing::Image(by_digest.clone()), || {
+            self.link
+                .ask("asked to pull the image", ended(self.link.client.create_image(Some(options), None, credentials)))
         });
         if let Err(error) = pulled {
             self.drop_name(&by_digest)?;
@@ -194,7 +195,7 @@ impl Run<'_> {
         let from = Arc::new(Mutex::new(from));
         let body = Arc::clone(&from);
         let pieces = futures_util::stream::poll_fn(move |context| locked(&body).poll_recv(context));
-        let mut client = self.client.clone();
+        let mut client = self.link.client.clone();
         client.set_timeout(Duration::from_secs(LOAD_SECONDS));
         let options = ImportImageOptionsBuilder::default().quiet(true).build();
         let answer = client.import_image_stream(options, pieces, None);
@@ -208,7 +209,9 @@ impl Run<'_> {
                 }
                 written
             });
-            let loaded = self.noted(&Thing::Image(image.name.to_owned()), || self.ask("sent the image", ended(answer)));
+            let loaded = self
+                .link
+                .noted(&Thing::Image(image.name.to_owned()), || self.link.ask("sent the image", ended(answer)));
             // An engine may answer before it has read all. Nothing drives the connection any more then, which still
             // has the other end.
             locked(&from).close();

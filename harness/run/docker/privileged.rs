@@ -6,9 +6,9 @@
 
 use super::container::random;
 use super::leftovers::{Leftovers, Thing};
-use super::{Docker, cut, refused, unread};
+use super::link::Link;
+use super::{Docker, cut, refused};
 use crate::image::reference::{EngineImage, ImageName};
-use crate::image::source::engine::{Engine, client, runtime};
 use crate::image::source::registry::look_up;
 use crate::run::cleanup::Guard;
 use crate::run::{NotReady, Output};
@@ -21,10 +21,8 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Runtime;
 
 /// How long its program may take: it writes some lines, and tries whether programs start.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -44,11 +42,8 @@ pub struct Said {
 
 /// An engine that an image is run on.
 struct Host<'a> {
-    engine: &'a Engine,
     docker: &'a Docker,
-    client: bollard::Docker,
-    runtime: Runtime,
-    leftovers: &'a Leftovers,
+    link: Link<'a>,
 }
 
 impl Docker {
@@ -83,64 +78,34 @@ impl Docker {
         let removal = Arc::clone(&leftovers);
         // It outlives the runtime, and so whatever is on its way to the engine.
         let _guard = Guard::new(move || removal.remove());
-        let host = Host {
-            engine,
-            docker: self,
-            client: client(&engine.endpoint).map_err(|error| refused(engine, "spoken to", &error))?,
-            runtime: runtime().map_err(|error| unread(&error))?,
-            leftovers: &leftovers,
-        };
+        let host = Host { docker: self, link: Link::new(engine, &leftovers)? };
         let id = host.image(image, pulling)?;
         host.run(&id, arguments)
     }
 }
 
 impl Host<'_> {
-    fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, NotReady> {
-        self.runtime.block_on(async {
-            tokio::select! {
-                result = future => Ok(result),
-                () = self.leftovers.stopped() => Err(NotReady::new("it was interrupted", "")),
-            }
-        })
-    }
-
-    fn ask<T>(&self, what: &str, future: impl Future<Output = Result<T, Error>>) -> Result<T, NotReady> {
-        self.wait(future)?.map_err(|error| refused(self.engine, what, &error))
-    }
-
-    /// Notes a thing before the engine is asked for it.
-    fn noted<T>(&self, thing: &Thing, ask: impl FnOnce() -> Result<T, NotReady>) -> Result<T, NotReady> {
-        self.leftovers.expect(thing.clone());
-        let result = ask();
-        // An answer of any kind, but not an interruption, says that nothing is on its way any more.
-        if result.is_ok() || !self.leftovers.is_stopped() {
-            self.leftovers.settled(thing);
-        }
-        result
-    }
-
     /// Has the image in the engine, and says what the engine calls it.
     fn image(&self, image: &EngineImage, pulling: &dyn Fn(&str)) -> Result<String, NotReady> {
         let name = match image {
             EngineImage::Id(id) => id.to_string(),
             EngineImage::Name(name) => whole(name).to_string(),
         };
-        match self.wait(self.client.inspect_image(&name))? {
+        match self.link.wait(self.link.client.inspect_image(&name))? {
             Ok(_) => return Ok(name),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
-            Err(error) => return Err(refused(self.engine, "asked for the image", &error)),
+            Err(error) => return Err(refused(self.link.engine, "asked for the image", &error)),
         }
         let EngineImage::Name(wanted) = image else {
-            return Err(NotReady::new(format!("the {} has no image {name}", self.engine), "name it instead"));
+            return Err(NotReady::new(format!("the {} has no image {name}", self.link.engine), "name it instead"));
         };
         pulling(&wanted.familiar());
         let options = CreateImageOptionsBuilder::default().from_image(&name).build();
         let credentials = look_up(&self.docker.credentials, &wanted.registry, &wanted.repository).found;
         let credentials = credentials.map(|(found, _)| super::image::for_engine(found, &wanted.registry));
-        let pulled = self.noted(&Thing::Image(name.clone()), || {
-            let stream = self.client.create_image(Some(options), None, credentials);
-            self.ask("asked to pull the image", super::image::ended(stream))
+        let pulled = self.link.noted(&Thing::Image(name.clone()), || {
+            let stream = self.link.client.create_image(Some(options), None, credentials);
+            self.link.ask("asked to pull the image", super::image::ended(stream))
         });
         let hint = format!(
             "bring it there (`docker pull {0}`, `docker load`), or name another: `--emulators IMAGE`",
@@ -164,12 +129,13 @@ impl Host<'_> {
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
-        let created = self.client.create_container(Some(options), body);
-        self.noted(&Thing::Container(name.clone()), || self.ask("asked for a container", created))?;
+        let created = self.link.client.create_container(Some(options), body);
+        self.link.noted(&Thing::Container(name.clone()), || self.link.ask("asked for a container", created))?;
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
-        let attached = self.ask("attached to a container", self.client.attach_container(&name, Some(options)))?;
-        let started = self.client.start_container(&name, None::<StartContainerOptions>);
-        self.ask("asked to start a privileged container", started)?;
+        let attached =
+            self.link.ask("attached to a container", self.link.client.attach_container(&name, Some(options)))?;
+        let started = self.link.client.start_container(&name, None::<StartContainerOptions>);
+        self.link.ask("asked to start a privileged container", started)?;
         let (mut stdout, mut stderr) = (Output::default(), Output::default());
         let mut output = attached.output;
         let read = async {
@@ -182,9 +148,11 @@ impl Host<'_> {
             Ok::<(), Error>(())
         };
         // Not outside of the runtime, which keeps the time.
-        let ended = self.wait(async { tokio::time::timeout(TIMEOUT, read).await })?;
+        let ended = self.link.wait(async { tokio::time::timeout(TIMEOUT, read).await })?;
         match ended {
-            Ok(result) => result.map_err(|error| refused(self.engine, "followed to the container's end", &error))?,
+            Ok(result) => {
+                result.map_err(|error| refused(self.link.engine, "followed to the container's end", &error))?
+            }
             Err(_) => {
                 let said = cut(&format!("{}{}", stderr.text(), stdout.text()));
                 let why = format!("the container did not end in {} seconds (\"{}\")", TIMEOUT.as_secs(), said.trim());
@@ -199,7 +167,7 @@ impl Host<'_> {
     fn code(&self, name: &str) -> Result<i64, NotReady> {
         let asked = async {
             loop {
-                let seen = self.client.inspect_container(name, None::<InspectContainerOptions>).await?;
+                let seen = self.link.client.inspect_container(name, None::<InspectContainerOptions>).await?;
                 let state = seen.state.unwrap_or_default();
                 if state.running != Some(true) {
                     return Ok(state.exit_code.unwrap_or_default());
@@ -207,9 +175,9 @@ impl Host<'_> {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let code = self.wait(async { tokio::time::timeout(TIMEOUT, asked).await })?;
+        let code = self.link.wait(async { tokio::time::timeout(TIMEOUT, asked).await })?;
         let silent = NotReady::new("the container's program closed its output and did not end", "");
-        code.map_err(|_| silent)?.map_err(|error| refused(self.engine, "asked how the container ended", &error))
+        code.map_err(|_| silent)?.map_err(|error| refused(self.link.engine, "asked how the container ended", &error))
     }
 }
 

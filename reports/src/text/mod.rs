@@ -9,6 +9,8 @@ mod escape;
 mod finding;
 mod fold;
 mod host;
+#[cfg(test)]
+mod host_tests;
 mod image;
 mod page;
 mod ran;
