@@ -151,7 +151,7 @@ impl Host<'_> {
         let ended = self.link.wait(async { tokio::time::timeout(TIMEOUT, read).await })?;
         match ended {
             Ok(result) => {
-                result.map_err(|error| refused(self.link.engine, "followed to the container's end", &error))?
+                result.map_err(|error| refused(self.link.engine, "followed to the container's end", &error))?;
             }
             Err(_) => {
                 let said = cut(&format!("{}{}", stderr.text(), stdout.text()));
