@@ -1,6 +1,6 @@
 //! `mpcheck check`: images, read and checked one after the other.
 
-use super::arguments::{CheckArguments, Color, Format, ResultArguments};
+use super::arguments::{CheckArguments, Color, Format, ReadingArguments, ResultArguments, SourceArguments};
 use super::console;
 use super::failure::Failure;
 use super::next_step;
@@ -8,13 +8,12 @@ use super::output::{self, ReportFile};
 use super::progress::Progress;
 use super::run::Running;
 use crate::check::{self, Requirements, Runs};
-use crate::image::cache::Cache;
-use crate::image::examine::{self, ExamineError, Unpack};
+use crate::image::examine::{ExamineError, Unpack};
 use crate::image::facts::LayerHow;
-use crate::image::layer::Limits;
+use crate::image::reader::{Depth, Reader};
 use crate::image::reference::{EngineImage, ImageName, Location, PathKind, ReferenceError};
 use crate::image::source::registry::check_ca_file;
-use crate::image::source::{EngineSource, Source, SourceOptions, open_image};
+use crate::image::source::{EngineSource, Source};
 use crate::image::{ImageFacts, LayerState};
 use crate::platform::{Platform, Selection};
 use crate::run::cleanup;
@@ -35,8 +34,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
     plan.announce(arguments, color);
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
     let baseline = plan.baseline()?;
-    let running =
-        Running::new(arguments, plan.cache.as_ref().map(|cache| cache.directory().to_owned()), &plan.sources)?;
+    let running = Running::new(arguments, &plan.reader)?;
     let mut parts = Parts::default();
     for (reference, location) in &plan.images {
         let requirements = Requirements {
@@ -48,7 +46,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
         let progress = Progress::new(arguments.quiet);
         let examined = plan.examine(location, &plan.selection, &progress, Some(&running)).map(|(facts, source)| {
             progress.running(facts.platforms.iter().filter(|platform| platform.selected).count());
-            let attempts = running.attempts(&facts, source.as_ref(), location, plan.jobs);
+            let attempts = running.attempts(&facts, source.as_ref(), location, plan.reader.jobs);
             (facts, Runs { attempts, required: running.required })
         });
         let warnings = progress.finish();
@@ -63,7 +61,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
             Err(error) => parts.fail(reference, &plan, location, &error),
         }
     }
-    if let Some(cache) = &plan.cache {
+    if let Some(cache) = &plan.reader.cache {
         // What is left behind does no harm; the next run tries again.
         let _ = cache.prune(started);
     }
@@ -93,10 +91,7 @@ struct Plan {
     /// Whether nothing but `DOCKER_DEFAULT_PLATFORM` narrows the selection.
     from_environment: bool,
     required: Vec<Platform>,
-    sources: SourceOptions,
-    limits: Limits,
-    jobs: usize,
-    cache: Option<Cache>,
+    reader: Reader,
 }
 
 impl Plan {
@@ -110,22 +105,13 @@ impl Plan {
         let locate = |name: &String| located(name).map(|location| (name.clone(), location));
         let images = arguments.images.iter().map(locate).collect::<Result<_, _>>()?;
         let baseline = arguments.baseline.as_ref().map(locate).transpose()?;
-        let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        let cache = Cache::user_directory(|name| std::env::var_os(name).map(Into::into)).map(Cache::new);
         Ok(Self {
             images,
             baseline,
             selection,
             from_environment,
             required,
-            sources: sources(arguments),
-            limits: Limits {
-                bytes: arguments.reading.max_layer_bytes.0,
-                entries: arguments.reading.max_layer_entries.0,
-                ..Limits::default()
-            },
-            jobs: arguments.reading.jobs.map_or(processors.max(2), usize::from),
-            cache: cache.filter(|_| !arguments.reading.no_cache),
+            reader: reader(&arguments.reading, &arguments.source),
         })
     }
 
@@ -146,18 +132,10 @@ impl Plan {
         progress: &Progress,
         running: Option<&Running>,
     ) -> Result<(ImageFacts, Box<dyn Source>), ExamineError> {
-        let source = open_image(location, &self.sources)?;
         let wanted = |platform: &Platform| running.is_some_and(|running| running.wants_unpacked(platform));
-        let options = examine::Options {
-            selection,
-            limits: self.limits,
-            jobs: self.jobs,
-            cache: self.cache.as_ref(),
-            layers: running.is_some(),
-            unpack: running.and_then(Running::store).map(|store| Unpack { store, of: &wanted }),
-        };
-        let facts = examine::examine(source.as_ref(), &options, progress)?;
-        Ok((facts, source))
+        let unpack = running.and_then(Running::store).map(|store| Unpack { store, of: &wanted });
+        let depth = running.map_or(Depth::Documents, |_| Depth::Layers(unpack));
+        self.reader.read(location, selection, depth, progress)
     }
 
     /// The platforms of the baseline; without it there is nothing to compare, so its failure ends the run.
@@ -179,8 +157,9 @@ impl Plan {
 
     /// What to do about an image that could not be read.
     fn next_step(&self, reference: &str, location: &Location, error: &ExamineError) -> Option<String> {
-        let engine_has =
-            |name: &ImageName| EngineSource::new(EngineImage::Name(name.clone()), self.sources.for_engine()).exists();
+        let engine_has = |name: &ImageName| {
+            EngineSource::new(EngineImage::Name(name.clone()), self.reader.sources.for_engine()).exists()
+        };
         next_step::after(error, reference, location, &PathKind::of, engine_has)
     }
 }
@@ -234,13 +213,19 @@ fn located(name: &str) -> Result<Location, Failure> {
     })
 }
 
-fn sources(arguments: &CheckArguments) -> SourceOptions {
-    let mut sources = SourceOptions::default();
-    sources.registry.plain_http = arguments.source.plain_http;
-    sources.registry.insecure = arguments.source.insecure;
-    sources.registry.ca_cert.clone_from(&arguments.source.ca_cert);
-    sources.engine.clone_from(&arguments.source.host);
-    sources
+/// How images are read, by the options of reading and of sources.
+pub(super) fn reader(reading: &ReadingArguments, source: &SourceArguments) -> Reader {
+    let mut reader = Reader::of_user();
+    reader.limits.bytes = reading.max_layer_bytes.0;
+    reader.limits.entries = reading.max_layer_entries.0;
+    reader.jobs = reading.jobs.map_or(reader.jobs, usize::from);
+    reader.cache = reader.cache.filter(|_| !reading.no_cache);
+    let registry = &mut reader.sources.registry;
+    registry.plain_http = source.plain_http;
+    registry.insecure = source.insecure;
+    registry.ca_cert.clone_from(&source.ca_cert);
+    reader.sources.engine.clone_from(&source.host);
+    reader
 }
 
 /// Where an image that could not be read was looked for, in words.

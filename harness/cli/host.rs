@@ -28,9 +28,9 @@ pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure
     let files = files.collect::<Result<Vec<_>, _>>()?;
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
     let facts = {
-        let cache = Cache::user_directory(|name| std::env::var_os(name).map(Into::into));
+        let cache = Cache::user_directory(|name| std::env::var_os(name).map(Into::into)).map(Cache::new);
         let mut temporary = None;
-        let sandbox = super::run::sandbox(cache, false, &mut temporary);
+        let sandbox = crate::run::set::sandbox(cache.as_ref(), false, &mut temporary);
         let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         let repeat = Repeat { times: arguments.repeat, interval: arguments.interval };
         host::gather(sandbox.as_ref(), &engine(arguments), repeat, &variable)

@@ -9,7 +9,7 @@ use crate::image::cache::Cache;
 use crate::image::reference::{EngineImage, Location};
 use crate::image::source::SourceOptions;
 use crate::platform::Platform;
-use crate::run::{NotReady, cleanup};
+use crate::run::{NotReady, cleanup, set};
 use clap::{Args, Subcommand};
 
 /// What can be done to a host.
@@ -151,14 +151,16 @@ fn install(arguments: &InstallArguments, color: Color) -> Result<u8, Failure> {
         // What is only told leaves no trace in the cache. And what is registered for everybody, with root's rights, is
         // fetched for that: anybody may have written what lies in a user's cache, and a tag may have moved since.
         let cache = Cache::user_directory(|name| std::env::var_os(name).map(Into::into));
-        let cache = cache.filter(|_| !arguments.what.dry_run && arguments.emulators.is_none());
+        let cache = cache.filter(|_| !arguments.what.dry_run && arguments.emulators.is_none()).map(Cache::new);
         let mut temporary = None;
         let sandbox =
-            super::run::sandbox(cache, arguments.emulators.is_some(), &mut temporary).map_err(|why| failed(&why))?;
+            set::sandbox(cache.as_ref(), arguments.emulators.is_some(), &mut temporary).map_err(|why| failed(&why))?;
         let image = arguments.emulators.as_deref().unwrap_or_default();
         let fetch = || {
-            super::run::fetch_emulators(&sandbox, image, &sources)
-                .map_err(|failure| NotReady::new(failure.to_string(), failure.next_step().unwrap_or_default()))
+            let location = super::run::emulators_location(image)
+                .map_err(|failure| NotReady::new(failure.to_string(), failure.next_step().unwrap_or_default()))?;
+            set::fetch_emulators(&sandbox, image, &location, &sources)
+                .map_err(|failed| NotReady::new(format!("--emulators {image}: {failed}"), failed.hint))
         };
         let emulators = match &arguments.emulators {
             Some(name) => Emulators::Image { name, fetch: &fetch },
@@ -230,7 +232,7 @@ fn on_engine(
             console::note(&format!("the engine pulls {name}; it is removed afterwards"), color);
         }
     };
-    let docker = super::run::docker(sources);
+    let docker = set::docker(sources);
     let mut done = engine::run(&docker, &image, asked, change, &pulling).map_err(|why| failed(&why))?;
     if change == engine::Change::Install {
         // It answered a moment ago; where it does not now, what the image said stands.

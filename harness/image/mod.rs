@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod layer;
 pub mod observe;
 pub(crate) mod parallel;
+pub mod reader;
 pub mod reference;
 pub mod rootfs;
 pub mod source;

@@ -9,6 +9,7 @@ pub mod choose;
 pub mod cleanup;
 pub mod docker;
 pub mod sandbox;
+pub mod set;
 
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
