@@ -285,6 +285,7 @@ impl Parts {
             images: self.images,
             host: None,
             findings: self.findings,
+            trials: Vec::new(),
             timings: self.timings,
         };
         report.verdict = reports::verdict(&report, fail_on);
