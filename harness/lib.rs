@@ -10,3 +10,4 @@ pub mod image;
 pub mod platform;
 pub mod probe;
 pub mod run;
+pub mod suite;

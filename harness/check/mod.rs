@@ -6,12 +6,14 @@
 
 pub mod binary;
 mod blob;
+pub mod date;
 mod draft;
 pub mod host;
 mod identical;
 mod listing;
 mod manifest;
 mod outcome;
+pub mod policy;
 pub mod rule;
 pub mod run;
 

@@ -55,6 +55,7 @@ impl Running {
             code: i32::from(given.expect_exit),
             stdout: given.expect_stdout.clone(),
             stderr: given.expect_stderr.clone(),
+            ..Expectation::default()
         };
         let smoke = |words: &super::arguments::Words| Smoke {
             command: Command { words: words.0.clone(), timeout: given.timeout },

@@ -53,6 +53,10 @@ pub struct Expectation {
     pub stdout: Vec<Regex>,
     /// The same of standard error.
     pub stderr: Vec<Regex>,
+    /// What standard output should have nowhere in it.
+    pub not_stdout: Vec<Regex>,
+    /// The same of standard error.
+    pub not_stderr: Vec<Regex>,
 }
 
 /// What came of one platform.

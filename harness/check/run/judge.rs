@@ -3,11 +3,12 @@
 use super::super::draft::{Draft, shown_path};
 use super::super::rule::{self, Rule};
 use super::attempt::{Smoke, SmokeKind};
-use super::output::{escaped, excerpt, is_cut, shown, tail, text};
+use super::output::{around, escaped, excerpt, is_cut, shown, tail, text};
 use crate::image::PlatformFacts;
 use crate::image::rootfs::RootFs;
-use crate::run::{Cpu, Ended, Exit, Ran, StartError};
+use crate::run::{Cpu, Ended, Exit, Output, Ran, StartError};
 use mpcheck_reports::{Finding, Severity};
+use regex::Regex;
 
 /// Signals by which a processor, or an emulator of one, says that it cannot go on (signal(7)).
 const SIGILL: i32 = 4;
@@ -272,12 +273,14 @@ impl Judge<'_> {
             self.named_by_the_image(&text(&ended.stdout, false));
         }
         let emulated = self.ran.emulator.is_some();
+        let expect = &smoke.expect;
         let streams = [
-            ("standard output", &smoke.expect.stdout, &ended.stdout, false),
-            ("standard error", &smoke.expect.stderr, &ended.stderr, emulated),
+            ("standard output", &expect.stdout, &expect.not_stdout, &ended.stdout, false),
+            ("standard error", &expect.stderr, &expect.not_stderr, &ended.stderr, emulated),
         ];
-        for (stream, patterns, output, emulated) in streams {
+        for (stream, patterns, unwanted, output, emulated) in streams {
             let text = text(output, emulated);
+            self.wrote_nothing_unwanted(words, stream, unwanted, output, &text);
             for pattern in patterns.iter().filter(|pattern| !pattern.is_match(&text)) {
                 let cut = if is_cut(output) {
                     format!(", of which the first {} bytes were looked at", output.bytes.len())
@@ -289,6 +292,23 @@ impl Judge<'_> {
                             those of lines";
                 let draft = self.draft(&rule::OUTPUT_MISMATCH, message, hint);
                 self.push(draft.instead(pattern.as_str(), excerpt(output, emulated)));
+            }
+        }
+    }
+
+    /// Looks for what should be nowhere in an output.
+    fn wrote_nothing_unwanted(&mut self, words: &str, stream: &str, unwanted: &[Regex], output: &Output, text: &str) {
+        for pattern in unwanted {
+            if let Some(found) = pattern.find(text) {
+                let message = format!("`{words}`: its {stream} has what should not be there: `{pattern}` matches");
+                let hint = "look at the matching words below; a pattern may match anywhere, also within a word";
+                let draft = self.draft(&rule::OUTPUT_MISMATCH, message, hint);
+                self.push(draft.instead(format!("nothing that matches {pattern}"), around(text, found.range())));
+            } else if is_cut(output) {
+                let looked_at = output.bytes.len();
+                self.undecided(format!(
+                    "`{words}`: only the first {looked_at} bytes of its {stream} were looked at for `{pattern}`"
+                ));
             }
         }
     }

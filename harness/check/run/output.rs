@@ -42,6 +42,21 @@ pub(super) fn excerpt(output: &Output, emulated: bool) -> String {
     if text.is_empty() { "no output".to_owned() } else { shown_end(&text) }
 }
 
+/// A part of an output, and a little of what stands before it.
+pub(super) fn around(text: &str, part: std::ops::Range<usize>) -> String {
+    const BEFORE: usize = 80;
+    let mut from = part.start.saturating_sub(BEFORE);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let mut until = part.end.min(part.start + SHOWN_BYTES);
+    while !text.is_char_boundary(until) {
+        until -= 1;
+    }
+    let (before, after) = (if from > 0 { "…" } else { "" }, if until < text.len() { "…" } else { "" });
+    format!("{before}{}{after}", escaped(text.get(from..until).unwrap_or_default().trim()))
+}
+
 fn shown_end(text: &str) -> String {
     let mut from = text.len().saturating_sub(SHOWN_BYTES);
     while !text.is_char_boundary(from) {

@@ -1,0 +1,210 @@
+//! The resolved suite: everything that a suite file says, with its defaults, variables and names put in. It is data
+//! that no longer knows how it was written; whoever runs it looks at nothing else.
+
+use crate::check::date::Date;
+use crate::check::policy::{Policy, Severities};
+use crate::check::run::Expectation;
+use crate::image::reference::Location;
+use crate::platform::Platform;
+use crate::run::choose::How;
+use crate::run::{Cpu, Limits};
+use mpcheck_reports::FailOn;
+use regex::{Regex, bytes};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A line of the suite's file, from 1.
+pub type Line = u64;
+
+/// One suite: one document of a file.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    /// Its name, unique among the suites that were loaded together; no `/` in it.
+    pub name: String,
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// The images, at least one where no host is named.
+    pub images: Vec<ImagePlan>,
+    /// What is asked of the host.
+    pub host: Option<HostPlan>,
+}
+
+/// One image and what it should be.
+#[derive(Debug, Clone)]
+pub struct ImagePlan {
+    /// Its name in the names of trials: unique in the suite, no `/` in it.
+    pub name: String,
+    /// The image as the report calls it: what the suite says, with its variables put in.
+    pub reference: String,
+    /// Where it is read from; paths are relative to where the program runs.
+    pub location: Location,
+    /// Where the suite names it.
+    pub line: Line,
+    /// The platforms that it must have, and those that are checked. At least one.
+    pub platforms: Vec<Platform>,
+    /// Whether it may have no others.
+    pub exact: bool,
+    /// An earlier image, no platform of which may be missing.
+    pub baseline: Option<(String, Location)>,
+    /// What is allowed in it, and how bad broken rules are.
+    pub policy: Policy,
+    /// The lowest severity that fails it.
+    pub fail_on: FailOn,
+    /// How it is run.
+    pub run: RunPlan,
+    /// What its files should be.
+    pub files: Vec<FilePlan>,
+    /// What its config should say.
+    pub metadata: Option<MetadataPlan>,
+    /// Files of container-structure-test, relative to where the program runs, and the lines that name them.
+    pub structure: Vec<(PathBuf, Line)>,
+}
+
+/// How an image is run.
+#[derive(Debug, Clone)]
+pub struct RunPlan {
+    /// By which runner.
+    pub how: How,
+    /// On which processor.
+    pub cpu: Cpu,
+    /// Whether a platform that cannot be run here is an error, where it would be skipped.
+    pub required: bool,
+    /// How long each may take that has no time of its own, `uname -m` among them.
+    pub timeout: Duration,
+    /// What a container may use.
+    pub limits: Limits,
+    /// The commands, besides `uname -m`, which is always asked.
+    pub commands: Vec<CommandPlan>,
+}
+
+/// A command and what it should do.
+#[derive(Debug, Clone)]
+pub struct CommandPlan {
+    /// Its name in the names of trials: unique in the image, no `/` in it.
+    pub name: String,
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// What it should do.
+    pub expect: Expectation,
+    /// Variables besides the image's own, which they override.
+    pub environment: Vec<(String, String)>,
+    /// The user instead of the image's own, as `USER` has it.
+    pub user: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether it may write to the root filesystem.
+    pub writable: bool,
+    /// Whether it has a network.
+    pub network: bool,
+    /// The platforms that it is for; empty is all of the image's.
+    pub platforms: Vec<Platform>,
+    /// Where it is known to fail.
+    pub exceptions: Vec<Exception>,
+    /// Where the suite names it.
+    pub line: Line,
+}
+
+/// Platforms on which something is known to fail: it is ignored there, with this reason. None of a loaded suite has
+/// expired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// The platforms, at least one.
+    pub platforms: Vec<Platform>,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it counts.
+    pub expires: Option<Date>,
+    /// Where the suite makes it.
+    pub line: Line,
+}
+
+/// One file and what it should be.
+#[derive(Debug, Clone)]
+pub struct FilePlan {
+    /// Its name in the names of trials: unique among the files of the image, no `/` in it.
+    pub name: String,
+    /// Its absolute path in the image.
+    pub path: String,
+    /// Whether it should be there.
+    pub exists: bool,
+    /// What it should be; of a link itself, not of what it leads to.
+    pub kind: Option<FileKind>,
+    /// Its permission bits, with set-user-ID, set-group-ID and sticky: `0o0` to `0o7777`.
+    pub mode: Option<u16>,
+    /// Its owner.
+    pub user: Option<u32>,
+    /// Its group.
+    pub group: Option<u32>,
+    /// Whether anybody may execute it.
+    pub executable: Option<bool>,
+    /// What a link should lead to, as it is written in the link.
+    pub target: Option<String>,
+    /// What should be in it, each somewhere.
+    pub content: Vec<bytes::Regex>,
+    /// What should be nowhere in it.
+    pub not_content: Vec<bytes::Regex>,
+    /// The platforms that this is about; empty is all of the image's.
+    pub platforms: Vec<Platform>,
+    /// Where it is known to be wrong.
+    pub exceptions: Vec<Exception>,
+    /// Where the suite names it.
+    pub line: Line,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+}
+
+/// What the config of each platform should say; what is `None` or empty is not looked at.
+#[derive(Debug, Clone, Default)]
+pub struct MetadataPlan {
+    /// The entrypoint, exactly; an empty list where there should be none.
+    pub entrypoint: Option<Vec<String>>,
+    /// The command, exactly.
+    pub command: Option<Vec<String>>,
+    /// Variables of the environment.
+    pub environment: Vec<(String, ValuePlan)>,
+    /// Labels.
+    pub labels: Vec<(String, ValuePlan)>,
+    /// The user, exactly; empty where none should be set.
+    pub user: Option<String>,
+    /// The working directory, exactly.
+    pub working_directory: Option<String>,
+    /// Exposed ports, with their protocol: `53/udp`, `80/tcp`.
+    pub ports: Vec<String>,
+    /// Ports that should not be exposed.
+    pub not_ports: Vec<String>,
+    /// Volumes.
+    pub volumes: Vec<String>,
+    /// Paths that should be no volumes.
+    pub not_volumes: Vec<String>,
+}
+
+/// What a variable or a label should be.
+#[derive(Debug, Clone)]
+pub enum ValuePlan {
+    /// This.
+    Exact(String),
+    /// Something in it should match.
+    Matches(Regex),
+    /// Not there at all.
+    Absent,
+}
+
+/// What is asked of the host.
+#[derive(Debug, Clone)]
+pub struct HostPlan {
+    /// Platforms that must run on it.
+    pub require: Vec<Platform>,
+    /// How bad its broken rules are.
+    pub severities: Severities,
+    /// Where the suite asks.
+    pub line: Line,
+}
