@@ -3,7 +3,7 @@
 use super::binary::{self, Subject};
 use super::manifest::{self, Requirements};
 use super::run::{self, Attempt};
-use super::{blob, identical};
+use super::{blob, identical, policy};
 use crate::image::fetch::Unread;
 use crate::image::layer::Fault;
 use crate::image::rootfs::{NodeKind, RootFs};
@@ -57,12 +57,13 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements, r
         findings.extend(blob::of_platform(platform, whole));
     }
     for subject in &subjects {
-        findings.extend(binary::findings(subject, &subjects));
+        findings.extend(binary::findings(subject, &subjects, &requirements.policy));
     }
     let mut ran = ran(facts, &rootfs, runs);
     for outcome in &mut ran {
         findings.append(&mut outcome.findings);
     }
+    policy::apply(&requirements.policy.severities, &mut findings);
     for finding in &mut findings {
         reference.clone_into(&mut finding.image);
     }

@@ -7,6 +7,7 @@ use super::next_step;
 use super::output::{self, ReportFile};
 use super::progress::Progress;
 use super::run::Running;
+use crate::check::policy::Policy;
 use crate::check::{self, Requirements, Runs};
 use crate::image::examine::{ExamineError, Unpack};
 use crate::image::facts::LayerHow;
@@ -42,6 +43,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
             required: plan.required.clone(),
             exact: arguments.exact,
             baseline: baseline.clone(),
+            policy: Policy::default(),
         };
         let progress = Progress::new(arguments.quiet);
         let examined = plan.examine(location, &plan.selection, &progress, Some(&running)).map(|(facts, source)| {
