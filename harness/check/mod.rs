@@ -18,4 +18,4 @@ pub mod rule;
 pub mod run;
 
 pub use manifest::Requirements;
-pub use outcome::{Checked, Runs, image};
+pub use outcome::{Checked, Runs, image, unread};

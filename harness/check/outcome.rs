@@ -6,6 +6,7 @@ use super::run::{self, Attempt};
 use super::{blob, identical, policy};
 use crate::image::fetch::Unread;
 use crate::image::layer::Fault;
+use crate::image::reference::Location;
 use crate::image::rootfs::{NodeKind, RootFs};
 use crate::image::{ImageFacts, PlatformFacts};
 use crate::platform::Platform;
@@ -88,6 +89,25 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements, r
         platforms,
     };
     Checked { image, findings }
+}
+
+/// The entry of an image that could not be read: why, and what to do.
+#[must_use]
+pub fn unread(reference: &str, location: &Location, why: String) -> reports::Image {
+    let source = match location {
+        Location::Registry { name } => format!("registry {name}"),
+        Location::Engine { image } => format!("Docker engine, {image}"),
+        Location::Layout { path, .. } => format!("OCI layout {}", path.display()),
+        Location::Archive { path, .. } => format!("archive {}", path.display()),
+    };
+    reports::Image {
+        reference: reference.to_owned(),
+        source,
+        digest: None,
+        media_type: None,
+        error: Some(why),
+        platforms: Vec::new(),
+    }
 }
 
 /// What running says of each platform.

@@ -7,7 +7,7 @@ mod failure;
 mod first_word;
 mod host;
 mod install;
-mod next_step;
+
 mod output;
 mod progress;
 mod quantity;

@@ -66,11 +66,11 @@ fn what_an_emulator_or_processor_did_is_undecided(#[case] told: Told, #[case] wh
 }
 
 #[test]
-fn under_require_run_it_is_an_error() {
+fn under_require_run_it_is_an_error_that_names_the_option() {
     let checked = check(emulated("linux/arm64").app(signal(11)).required());
     let run = run_of(&checked);
     assert_eq!(run.status, Status::Error);
-    assert!(run.reason.as_ref().unwrap().starts_with("this platform had to be run and could not be: "), "{run:?}");
+    assert!(run.reason.as_ref().unwrap().starts_with("this platform had to be run (--require-run)"), "{run:?}");
 }
 
 #[test]

@@ -51,22 +51,19 @@ pub struct EachOutcome {
     pub summary: Option<RunSummary>,
 }
 
-/// Judges an attempt at running `asked` commands, each apart. `required`: what could not be run is an error then, not
-/// skipped.
+/// Judges an attempt at running `asked` commands, each apart. `required` is by what it had to be run, where it had to:
+/// what could not be run is an error then, not skipped.
 #[must_use]
 pub fn each(
     platform: &PlatformFacts,
     rootfs: Option<&RootFs<'_>>,
     attempt: &Attempt,
     asked: usize,
-    required: bool,
+    required: Option<&str>,
 ) -> EachOutcome {
-    let not_run = |why: String| {
-        if required {
-            (Status::Error, Some(format!("this platform had to be run and could not be: {why}")))
-        } else {
-            (Status::Skipped, Some(why))
-        }
+    let not_run = |why: String| match required {
+        Some(by) => (Status::Error, Some(format!("this platform had to be run ({by}) and could not be: {why}"))),
+        None => (Status::Skipped, Some(why)),
     };
     let all = |state: State| EachOutcome {
         machine: CommandOutcome::new(Vec::new(), state.clone()),
@@ -118,7 +115,7 @@ pub(super) fn outcome(
         Attempt::Ran { smokes, .. } => smokes.iter().filter(|smoke| smoke.kind == SmokeKind::Asked).count(),
         Attempt::Skipped(_) | Attempt::NotRun(_) => 0,
     };
-    let each = each(platform, rootfs, attempt, asked, required);
+    let each = each(platform, rootfs, attempt, asked, required.then_some("--require-run"));
     let mut state = (Status::Passed, None);
     let mut findings = Vec::new();
     for outcome in std::iter::once(each.machine).chain(each.commands) {
