@@ -7,7 +7,7 @@
 pub mod binary;
 mod blob;
 pub mod date;
-mod draft;
+pub(crate) mod draft;
 pub mod host;
 mod identical;
 mod listing;
