@@ -16,7 +16,7 @@ use crate::run::choose::{How, Runners};
 use crate::run::cleanup::{Keeper, Temporary};
 use crate::run::docker::Docker;
 use crate::run::sandbox::Sandbox;
-use crate::run::{Command, Cpu, NotReady, Runner};
+use crate::run::{Command, Cpu, Freedom, NotReady, Runner};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -77,7 +77,7 @@ impl Running {
             stderr: given.expect_stderr.clone(),
         };
         let smoke = |words: &super::arguments::Words| Smoke {
-            command: Command { words: words.0.clone(), timeout: given.timeout },
+            command: Command::new(words.0.clone(), given.timeout),
             expect: expect.clone(),
             kind: SmokeKind::Asked,
         };
@@ -90,6 +90,7 @@ impl Running {
             entrypoint_expect: expect.clone(),
             timeout: given.timeout,
             limits: crate::run::Limits::default(),
+            user: None,
         };
         let not_asked = || NotReady::new("it was not asked for", "");
         let mut temporary = None;
@@ -128,6 +129,7 @@ impl Running {
         Runners {
             how: self.how,
             cpu: self.cpu,
+            freedom: Freedom::none(),
             sandbox: self.sandbox.as_ref().map(|sandbox| sandbox as &dyn Runner),
             docker: self.docker.as_ref().map(|docker| docker as &dyn Runner),
         }
