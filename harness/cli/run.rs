@@ -63,6 +63,7 @@ impl Running {
             kind: SmokeKind::Asked,
         };
         let wish = Wish {
+            machine: true,
             commands: given.command.iter().map(smoke).collect(),
             entrypoint_with: given.entrypoint.map(|with| match with {
                 EntrypointWith::Help => "--help".to_owned(),

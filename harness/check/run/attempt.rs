@@ -12,7 +12,9 @@ use std::time::Duration;
 /// What shall be run on every platform.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
-    /// Commands, besides `uname -m`, which is always asked.
+    /// Whether `uname -m` is asked before all others.
+    pub machine: bool,
+    /// Commands, besides that.
     pub commands: Vec<Smoke>,
     /// An argument with which the image's own entrypoint is started as well: `--help`, `--version`.
     pub entrypoint_with: Option<String>,
@@ -159,7 +161,8 @@ pub fn attempt(
 /// The commands of one platform.
 fn smokes(wish: &Wish, config: &Config) -> Result<Vec<Smoke>, String> {
     let uname = Command::new(vec!["uname".to_owned(), "-m".to_owned()], wish.timeout);
-    let mut smokes = vec![Smoke { command: uname, expect: Expectation::default(), kind: SmokeKind::Machine }];
+    let uname = Smoke { command: uname, expect: Expectation::default(), kind: SmokeKind::Machine };
+    let mut smokes = if wish.machine { vec![uname] } else { Vec::new() };
     smokes.extend(wish.commands.iter().cloned());
     if let Some(argument) = &wish.entrypoint_with {
         let words = entrypoint(config, argument)?;
