@@ -50,6 +50,7 @@ fn tests(files: &[PathBuf], arguments: &Arguments) -> Result<Conclusion, SuiteEr
     let (suites, tests) = loaded(files)?;
     let started = SystemTime::now();
     let mut session = Session::new(suites, &tests, Reader::of_user());
+    let ignored: Vec<bool> = (0..session.cases().len()).map(|at| is_ignored(&session, at, arguments)).collect();
     if arguments.include_ignored || arguments.ignored {
         session.include_ignored(arguments.ignored);
     }
@@ -65,7 +66,8 @@ fn tests(files: &[PathBuf], arguments: &Arguments) -> Result<Conclusion, SuiteEr
         complain(&format!("signals cannot be caught, so what is started may be left behind: {error}"));
     }
     let session = Arc::new(session);
-    let trials = session.cases().iter().enumerate().map(|(at, case)| trial(&session, at, case)).collect();
+    let trials = session.cases().iter().zip(ignored).enumerate();
+    let trials = trials.map(|(at, (case, ignored))| trial(&session, at, case, ignored)).collect();
     let conclusion = libtest_mimic::run(arguments, trials);
     for warning in session.seen().2 {
         complain(&warning);
@@ -77,19 +79,32 @@ fn tests(files: &[PathBuf], arguments: &Arguments) -> Result<Conclusion, SuiteEr
     Ok(conclusion)
 }
 
-fn trial(session: &Arc<Session>, at: usize, case: &Case) -> Trial {
-    let mine = Arc::clone(session);
-    let test = Trial::ignorable_test(case.name.clone(), move || completion(mine.outcome(at)));
-    test.with_ignored_flag(case.ignored.is_some())
+/// Whether libtest-mimic shall know beforehand that a trial is ignored.
+///
+/// It prints no reason for those, so in a plain run the trial says it itself. But who lists the ignored ones decides by
+/// that what to start at all, and takes whatever ends well for passed: nextest, which starts a process for each trial. So
+/// there what cannot be run on this host counts as well.
+fn is_ignored(session: &Session, at: usize, arguments: &Arguments) -> bool {
+    let is_excepted = session.cases().get(at).is_some_and(|case| case.ignored.is_some());
+    match (arguments.list && arguments.ignored, arguments.list || arguments.ignored || arguments.include_ignored) {
+        (true, _) => is_excepted || session.cannot_be_run(at).is_some(),
+        (false, asked) => is_excepted && asked,
+    }
 }
 
-fn completion(outcome: Outcome) -> Result<Completion, Failed> {
+fn trial(session: &Arc<Session>, at: usize, case: &Case, ignored: bool) -> Trial {
+    let mine = Arc::clone(session);
+    let test = Trial::ignorable_test(case.name.clone(), move || completion(&mine.outcome(at)));
+    test.with_ignored_flag(ignored)
+}
+
+fn completion(outcome: &Outcome) -> Result<Completion, Failed> {
     let reason = outcome.reason.clone().unwrap_or_default();
     match outcome.status {
         Status::Passed => Ok(Completion::Completed),
         Status::Skipped => Ok(Completion::ignored_with(reason)),
-        Status::Failed => Err(Failed::from(told(&reason, &outcome))),
-        Status::Error => Err(Failed::from(told(&format!("could not be decided: {reason}"), &outcome))),
+        Status::Failed => Err(Failed::from(told(&reason, outcome))),
+        Status::Error => Err(Failed::from(told(&format!("could not be decided: {reason}"), outcome))),
     }
 }
 

@@ -12,6 +12,7 @@ use super::plan::{ImagePlan, Suite};
 use crate::image::cache::Cache;
 use crate::image::observe::{Observer, Silent};
 use crate::image::reader::Reader;
+use crate::run::Freedom;
 use crate::run::choose::How;
 use crate::run::set::RunnerSet;
 use mpcheck_reports::{self as reports, FailOn, Finding, Status, Trial, told};
@@ -138,6 +139,23 @@ impl Session {
 
     fn plan(&self, case: &Case) -> Option<&ImagePlan> {
         self.suite(case)?.images.get(case.subject.image()?)
+    }
+
+    /// Why a case that runs something cannot be run on this host, as far as that can be told without the image; `None` where
+    /// it can, and where the suite wants that to be an error.
+    #[must_use]
+    pub fn cannot_be_run(&self, at: usize) -> Option<String> {
+        let case = self.cases.get(at)?;
+        let plan = self.plan(case)?;
+        let freedom = match case.kind {
+            Kind::Machine => Freedom::default(),
+            Kind::Command(command) => plan.run.commands.get(command).map(running::freedom)?,
+            _ => return None,
+        };
+        let Subject::Platform(_, platform) = case.subject else { return None };
+        let runners = self.runners().runners(plan.run.how, plan.run.cpu, &freedom);
+        let not_ready = runners.choose(plan.platforms.get(platform)?).err().filter(|_| !plan.run.required)?;
+        Some(not_ready.why)
     }
 
     /// What came of a case; the first of an image does the work, the others wait for it.

@@ -84,13 +84,18 @@ fn batches<'a>(work: &Work<'a>, place: usize) -> Vec<Batch<'a>> {
             Kind::Machine => batch_for(&mut batches, place, None, Freedom::default()).machine = true,
             Kind::Command(command) => {
                 let Some(command) = work.plan.run.commands.get(command) else { continue };
-                let freedom = Freedom { writable: command.writable, network: command.network, ..Freedom::default() };
-                batch_for(&mut batches, place, command.user.as_deref(), freedom).members.push((*at, command));
+                let batch = batch_for(&mut batches, place, command.user.as_deref(), freedom(command));
+                batch.members.push((*at, command));
             }
             _ => {}
         }
     }
     batches
+}
+
+/// What a command asks for beyond what each may.
+pub(super) fn freedom(plan: &CommandPlan) -> Freedom {
+    Freedom { writable: plan.writable, network: plan.network, ..Freedom::default() }
 }
 
 fn batch_for<'b, 'a>(
