@@ -1,3 +1,29 @@
 //! Suites: what images should be, written down once and asked of every platform.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `load.rs` | files and directories to suites |
+//! | `yaml.rs` | text to documents, and what is wrong with the YAML |
+//! | `format.rs`, `located.rs` | the format: types with their places, and what the schema says of them |
+//! | `variable.rs` | `${NAME}` |
+//! | `value.rs`, `name.rs` | what single texts mean, and the names of trials |
+//! | `resolve.rs`, `resolve/` | documents to suites: defaults, variables, names, and what is wrong with the values |
+//! | `plan.rs` | the resolved suite, which is all that others look at |
+//! | `error.rs` | what is wrong, where, and what to write instead |
 
+mod error;
+mod format;
+mod load;
+mod located;
+mod name;
 pub mod plan;
+mod resolve;
+pub mod schema;
+mod value;
+mod variable;
+mod yaml;
+
+pub use error::{Problem, SuiteError};
+pub use load::{Kind, kind_of, load};
+pub use located::Place;
+pub use yaml::MAX_FILE_BYTES;
