@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
 }
 
 /// Metrics are of a host: of an image there would be none, and silence looks like success.
-fn not_of_a_host(result: &ResultArguments) -> Result<(), Failure> {
+pub(super) fn not_of_a_host(result: &ResultArguments) -> Result<(), Failure> {
     let formats = std::iter::once(result.format).chain(result.report.iter().map(|(format, _)| *format));
     if formats.into_iter().any(|format| format == Format::Prometheus) {
         return Err(Failure::usage("prometheus is a format of `mpcheck host`, and this checks an image")
@@ -188,7 +188,7 @@ pub(super) fn required(values: &[String], hint: &str) -> Result<Vec<Platform>, F
 }
 
 /// The platforms to check, and whether the environment named them. A variable that is empty counts as unset.
-fn selection(options: &[String], variable: Option<&str>) -> Result<(Selection, bool), Failure> {
+pub(super) fn selection(options: &[String], variable: Option<&str>) -> Result<(Selection, bool), Failure> {
     if !options.is_empty() {
         return Ok((platforms("--platform", options.iter().map(String::as_str))?, false));
     }

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::filter::Filter;
 use super::session::{Outcome, Session};
-use super::{SuiteError, loaded};
+use super::{Gathered, SuiteError, gather};
 use crate::image::reader::Reader;
 use crate::run::cleanup;
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
@@ -47,7 +47,7 @@ where
 }
 
 fn tests(files: &[PathBuf], arguments: &Arguments) -> Result<Conclusion, SuiteError> {
-    let (suites, tests) = loaded(files)?;
+    let Gathered { suites, tests } = gather(files)?;
     let started = SystemTime::now();
     let mut session = Session::new(suites, &tests, Reader::of_user());
     let ignored: Vec<bool> = (0..session.cases().len()).map(|at| is_ignored(&session, at, arguments)).collect();

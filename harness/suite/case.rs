@@ -22,6 +22,14 @@ pub struct Case {
     pub ignored: Option<String>,
 }
 
+impl Case {
+    /// Suite, image and platform: the name without its end.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.name.strip_suffix(&self.check).and_then(|rest| rest.strip_suffix('/')).unwrap_or(&self.name)
+    }
+}
+
 /// What a trial is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {

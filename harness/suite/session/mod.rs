@@ -103,7 +103,7 @@ impl Session {
     }
 
     /// Asks for some alone of the cases that are asked for, before the first is run: nothing is done for the others.
-    pub fn want(&mut self, is_wanted: impl Fn(&Case) -> bool) {
+    pub fn want(&mut self, is_wanted: impl FnMut(&Case) -> bool) {
         let wanted = self.cases.iter().map(is_wanted);
         self.wanted.iter_mut().zip(wanted).for_each(|(wanted, is)| *wanted &= is);
     }
