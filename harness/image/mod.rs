@@ -6,6 +6,7 @@
 
 pub mod archive_format;
 pub mod cache;
+pub mod contents;
 pub mod descriptor;
 pub mod digest;
 pub mod document;
@@ -13,11 +14,13 @@ pub mod examine;
 pub mod facts;
 pub mod fetch;
 pub mod layer;
+mod lock;
 pub mod observe;
 pub(crate) mod parallel;
 pub mod reference;
 pub mod rootfs;
 pub mod source;
 pub mod store;
+pub mod unpacked;
 
 pub use facts::{ImageFacts, LayerState, PlatformFacts};
