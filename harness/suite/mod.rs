@@ -14,10 +14,12 @@
 //! | `session/` | running trials: images read once, platforms run once |
 //! | `judge.rs` | what a suite says of files and configs, against what is there |
 //! | `bridge.rs` | trials as tests of `cargo test` |
+//! | `cases.rs` | one image on one platform, for tests in code |
 //! | `error.rs` | what is wrong, where, and what to write instead |
 
 mod bridge;
 pub mod case;
+mod cases;
 mod error;
 pub mod filter;
 mod format;
@@ -35,6 +37,7 @@ mod variable;
 mod yaml;
 
 pub use bridge::main;
+pub use cases::{Checked, Fault, check};
 pub use error::{Problem, SuiteError};
 pub use gather::{Gathered, gather};
 pub use load::{Kind, kind_of, load};
