@@ -52,6 +52,7 @@ fn near_platform(text: &str) -> Option<String> {
     let mut known = Vec::new();
     for row in ARCHITECTURES.iter().filter(|row| row.elf.is_some()) {
         known.push(format!("linux/{}", row.name));
+        known.extend(row.aliases.iter().map(|alias| format!("linux/{}", alias.name)));
         known.extend(row.variants.iter().map(|variant| format!("linux/{}/{}", row.name, variant.name)));
     }
     known.extend(["windows/amd64".to_owned(), "windows/arm64".to_owned()]);
@@ -212,7 +213,8 @@ mod tests {
 
     #[rstest]
     #[case("linux/arm65", "architecture is called `arm65`", "write `linux/arm64`")]
-    #[case("linux/x86_65", "architecture is called `x86_65`", "os/architecture")]
+    #[case("linux/x86_65", "architecture is called `x86_65`", "write `linux/amd64`")]
+    #[case("linux/quantum", "architecture is called `quantum`", "os/architecture")]
     #[case("linux/arm/v9", "variant of arm is called `v9`", "write `linux/arm/v")]
     #[case("linus/arm64", "operating system of containers is called `linus`", "write `linux/arm64`")]
     #[case("linux", "names no architecture", "os/architecture")]

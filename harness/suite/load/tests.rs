@@ -142,6 +142,17 @@ fn files_metadata_and_defaults_are_resolved() {
     assert!(out.structure[0].0.ends_with("old/structure.yaml") && out.structure[0].0.is_absolute());
 }
 
-#[rstest]
-#[case::unknown_key("  comand: x\n", "5:3 unknown key", "write")]
-fn placeholder(#[case] _lines: &str, #[case] _message: &str, #[case] _hint: &str) {}
+#[test]
+fn probe_all() {
+    let mut files: Vec<_> = fs::read_dir("/tmp/probe").unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        println!("=== {}", file.file_name().unwrap().to_string_lossy());
+        let begun = std::time::Instant::now();
+        match load(&file, &environment, TODAY.parse().unwrap()) {
+            Ok(suites) => println!("OK {} suites {:?}", suites.len(), suites.iter().map(|s| (&s.name, s.images.len())).collect::<Vec<_>>()),
+            Err(error) => for p in error.problems() { println!("{p}\n   to do: {}", p.hint) },
+        }
+        println!("   {:?}", begun.elapsed());
+    }
+}
