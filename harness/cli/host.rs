@@ -45,6 +45,7 @@ pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure
         images: Vec::new(),
         host: Some(machine),
         findings,
+        trials: Vec::new(),
         timings: Vec::new(),
     };
     report.verdict = reports::verdict(&report, arguments.result.fail_on);

@@ -40,11 +40,7 @@ pub fn kind_of(text: &str) -> Kind {
 ///
 /// # Errors
 /// All that is wrong with the first file that is wrong.
-pub fn load(
-    path: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-    today: Date,
-) -> Result<Vec<Suite>, SuiteError> {
+pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>, today: Date) -> Result<Vec<Suite>, SuiteError> {
     if !path.is_dir() {
         return Ok(one(path, &read(path)?, environment, today)?.into_iter().map(|(suite, _)| suite).collect());
     }

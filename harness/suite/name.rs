@@ -38,7 +38,10 @@ pub(super) fn check(name: &str) -> Result<(), Wrong> {
         return Err(("a name has at least one character".to_owned(), "write one, or leave the key out".to_owned()));
     }
     if length > MAX_NAME {
-        return Err((format!("a name has at most {MAX_NAME} characters, and this one has {length}"), "shorten it".to_owned()));
+        return Err((
+            format!("a name has at most {MAX_NAME} characters, and this one has {length}"),
+            "shorten it".to_owned(),
+        ));
     }
     match name.chars().find(|c| !fits(*c)) {
         None => Ok(()),

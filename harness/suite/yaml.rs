@@ -81,7 +81,10 @@ fn other_version(file: &Path, text: &str) -> Option<Problem> {
             }
             Head::Versionless(place) => {
                 let hint = format!("begin with `version: {VERSION}`; {known}");
-                Some(Problem::new(file, "a suite says the version of its format first, and this one does not", hint).at(place))
+                Some(
+                    Problem::new(file, "a suite says the version of its format first, and this one does not", hint)
+                        .at(place),
+                )
             }
             Head::Version(None) => None,
         }
@@ -165,13 +168,13 @@ fn words(error: &Error) -> (String, String) {
             let key = key.as_deref().map_or_else(|| "a key".to_owned(), |key| format!("the key `{}`", shown(key)));
             (format!("{key} is there twice in this map"), "leave one of them out".to_owned())
         }
-        Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
-            wrong_type(unexpected, expected)
-        }
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => wrong_type(unexpected, expected),
         Error::Unexpected { expected, .. } => wrong_type("", expected),
-        Error::NullIntoString { .. } => {
-            ("nothing stands here, where a text should".to_owned(), "write the text, or \"\" for an empty one".to_owned())
-        }
+        Error::NullIntoString { .. } => (
+            "nothing stands here, where a text should".to_owned(),
+            "write the text, or \"\" for an empty one".to_owned(),
+        ),
         Error::InvalidBooleanStrict { .. } => {
             ("true or false should stand here".to_owned(), "write true or false, without quotes".to_owned())
         }
@@ -198,7 +201,8 @@ fn words(error: &Error) -> (String, String) {
         | Error::RecursiveReferencesRequireWeakTypes { .. } => too_much(error),
         other => (
             format!("this is not YAML that can be read: {}", shown(&reason(other))),
-            "mend it here or in the lines above: indentation, a quote or a bracket that is not closed, a tab".to_owned(),
+            "mend it here or in the lines above: indentation, a quote or a bracket that is not closed, a tab"
+                .to_owned(),
         ),
     }
 }
@@ -237,9 +241,11 @@ fn wrong_type(unexpected: &str, expected: &str) -> (String, String) {
         other => other,
     };
     let wanted = wanted.strip_prefix("struct ").unwrap_or(wanted);
-    let number = unexpected.starts_with("integer") || unexpected.starts_with("floating") || unexpected.starts_with("boolean");
+    let number =
+        unexpected.starts_with("integer") || unexpected.starts_with("floating") || unexpected.starts_with("boolean");
     if number && wanted.contains("text") {
-        let message = format!("without quotes this is no text but {}, and {wanted} should stand here", shown(unexpected));
+        let message =
+            format!("without quotes this is no text but {}, and {wanted} should stand here", shown(unexpected));
         return (message, "put it in quotes".to_owned());
     }
     let found = if unexpected.is_empty() { String::new() } else { format!(", not {}", shown(unexpected)) };

@@ -4,7 +4,7 @@
 //! them is shown as passed.
 
 use crate::machine::{HostPlatform, Machine};
-use crate::model::{Check, Finding, Image, Report, Severity, Status};
+use crate::model::{Check, Finding, Image, Report, Severity, Status, Trial};
 use crate::verdict::FailOn;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
@@ -17,12 +17,15 @@ const HOST: &str = "host";
 pub fn to_junit(report: &Report, fail_on: FailOn) -> String {
     let mut all = quick_junit::Report::new("mpcheck");
     all.set_time(Duration::from_millis(report.duration_ms));
-    for image in &report.images {
+    // The images of a suite have trials in place of checks.
+    let checked = |image: &&Image| report.trials.is_empty() || image.platforms.iter().any(|of| !of.checks.is_empty());
+    for image in report.images.iter().filter(checked) {
         all.add_test_suites(of_image(report, image, fail_on));
     }
     if let Some(host) = &report.host {
         all.add_test_suite(of_host(report, host, fail_on));
     }
+    all.add_test_suites(of_trials(&report.trials));
     all.to_string().unwrap_or_default()
 }
 
@@ -48,6 +51,36 @@ fn of_image(report: &Report, image: &Image, fail_on: FailOn) -> Vec<TestSuite> {
             suite.add_test_case(judged(&name, &check.name, check.status, check.reason.as_deref(), &found, fail_on));
         }
         suites.push(suite);
+    }
+    suites
+}
+
+/// A suite for each image and platform, in the order of the trials.
+fn of_trials(trials: &[Trial]) -> Vec<TestSuite> {
+    let mut suites: Vec<TestSuite> = Vec::new();
+    for trial in trials {
+        let reason = trial.reason.as_deref().unwrap_or_default();
+        let output = trial.output.as_deref().unwrap_or_default();
+        let status = match trial.status {
+            Status::Passed => TestCaseStatus::success(),
+            Status::Failed => failure(NonSuccessKind::Failure, reason, output),
+            Status::Error => failure(NonSuccessKind::Error, reason, output),
+            Status::Skipped => skipped(reason),
+        };
+        let mut test = case(trial.group(), &trial.check, status, &[]);
+        test.set_time(Duration::from_millis(trial.duration_ms));
+        if let Some(output) = &trial.output {
+            test.set_system_out(output.as_str());
+        }
+        // They are sorted by name, so those of one group stand together.
+        match suites.last_mut().filter(|suite| suite.name.as_str() == trial.group()) {
+            Some(suite) => drop(suite.add_test_case(test)),
+            None => {
+                let mut suite = TestSuite::new(trial.group());
+                suite.add_test_case(test);
+                suites.push(suite);
+            }
+        }
     }
     suites
 }
@@ -100,13 +133,15 @@ fn judged(
         (None, Status::Passed) => TestCaseStatus::success(),
         (None, Status::Failed) => failure(NonSuccessKind::Failure, reason, reason),
         (None, Status::Error) => failure(NonSuccessKind::Error, reason, reason),
-        (None, Status::Skipped) => {
-            let mut skipped = TestCaseStatus::skipped();
-            skipped.set_message(reason);
-            skipped
-        }
+        (None, Status::Skipped) => skipped(reason),
     };
     case(class, name, status, findings)
+}
+
+fn skipped(reason: &str) -> TestCaseStatus {
+    let mut skipped = TestCaseStatus::skipped();
+    skipped.set_message(reason);
+    skipped
 }
 
 fn failure(kind: NonSuccessKind, message: &str, told: &str) -> TestCaseStatus {
@@ -127,7 +162,7 @@ fn case(class: &str, name: &str, status: TestCaseStatus, findings: &[&Finding]) 
 }
 
 /// A finding in a few lines: where, what, and what to do.
-fn told(finding: &Finding) -> String {
+pub fn told(finding: &Finding) -> String {
     let severity = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -228,6 +263,21 @@ mod tests {
         assert_eq!(became(&report, FailOn::Error, &suite, "binary"), "failed");
         report.images[0].error = Some("no such image".to_owned());
         assert_eq!(became(&report, FailOn::Error, &image, "image"), "error");
+    }
+
+    #[test]
+    fn trials_are_tests_of_their_image_and_platform() {
+        let mut report = sample::passed();
+        report.images[0].platforms.iter_mut().for_each(|platform| platform.checks.clear());
+        let statuses = [Status::Passed, Status::Failed, Status::Skipped, Status::Error];
+        let named = statuses.into_iter().zip(["a", "b", "c", "d/e"]);
+        report.trials = named.map(|(status, check)| sample::trial(check, status)).collect();
+        let suite = "release/app/linux-arm64".to_owned();
+        let wanted = [("a", "passed"), ("b", "failed"), ("c", "skipped"), ("d/e", "error")];
+        let wanted: Vec<_> = wanted.map(|(check, became)| (suite.clone(), check.to_owned(), became)).into();
+        assert_eq!(tests(&report, FailOn::Error), wanted);
+        let text = to_junit(&report, FailOn::Error);
+        assert!(text.contains("it exited with 1 instead of 0") && text.contains("error[run/command-failed]"), "{text}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod json;
 mod junit;
 mod machine;
+mod merge;
 mod model;
 mod order;
 mod prometheus;
@@ -17,14 +18,15 @@ mod text;
 mod verdict;
 
 pub use json::{JsonError, from_json, to_json};
-pub use junit::to_junit;
+pub use junit::{to_junit, told};
 pub use machine::{
     BinfmtMisc, Builder, BuilderNode, Buildx, Change, Engine, Handler, HostPlatform, HostStatus, InEngine, Machine,
     Since, Tries,
 };
+pub use merge::{MergeError, merge};
 pub use model::{
     Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
-    Verdict,
+    Trial, Verdict,
 };
 pub use prometheus::to_prometheus;
 pub use schema::{SCHEMA_ID, report_schema};

@@ -29,6 +29,9 @@ pub struct Report {
     pub host: Option<Machine>,
     /// Every broken rule, sorted by image, severity, platform, rule and path.
     pub findings: Vec<Finding>,
+    /// What became of each trial of a suite, sorted by name; absent where no suite was run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<Trial>,
     /// Where the time went; present only when it was asked for (`--verbose`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timings: Vec<Timing>,
@@ -116,6 +119,34 @@ pub enum RunHow {
     Native,
     /// An emulator.
     Emulated,
+}
+
+/// One trial of a suite: one thing that is checked of one image on one platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trial {
+    /// Its whole name, `release/app/linux-arm64/run/version`: what filters look at.
+    pub name: String,
+    /// The end of the name, without suite, image and platform: `binaries`, `run/version`.
+    pub check: String,
+    /// The image as the suite names it; `null` for a trial of the host.
+    pub image: Option<String>,
+    /// The canonical platform; `null` for a trial of the whole image.
+    pub platform: Option<String>,
+    /// The outcome.
+    pub status: Status,
+    /// Why, for every outcome but `passed`; `null` there.
+    pub reason: Option<String>,
+    /// Everything that was found, and the end of what a failing command wrote; `null` where there is nothing to show.
+    pub output: Option<String>,
+    /// How long it took, in milliseconds. What several trials share, as the reading of an image, counts for the first.
+    pub duration_ms: u64,
+}
+
+impl Trial {
+    /// Suite, image and platform: what trials are grouped by.
+    pub fn group(&self) -> &str {
+        self.name.strip_suffix(&self.check).and_then(|rest| rest.strip_suffix('/')).unwrap_or(&self.name)
+    }
 }
 
 /// One group of rules, on one platform.

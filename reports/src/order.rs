@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::model::{Check, Finding, Platform, Report, Severity};
 
 /// The groups of rules in the order in which a person reads them. Any other group comes after these.
-const GROUPS: [&str; 7] = ["manifest", "blob", "layer", "binary", "run", "host", "build"];
+const GROUPS: [&str; 8] = ["manifest", "blob", "layer", "binary", "run", "suite", "host", "build"];
 
 /// Where a group stands among the others: by [`GROUPS`], then by name.
 pub(crate) fn group_order(left: &str, right: &str) -> Ordering {
@@ -30,6 +30,7 @@ impl Report {
         if let Some(host) = &mut self.host {
             host.platforms.sort_by(|left, right| left.platform.cmp(&right.platform));
         }
+        self.trials.sort_by(|left, right| left.name.cmp(&right.name));
         let mut places: HashMap<String, usize> = HashMap::new();
         for (place, image) in self.images.iter().enumerate() {
             places.entry(image.reference.clone()).or_insert(place);

@@ -5,7 +5,7 @@ use crate::machine::{
 };
 use crate::model::{
     Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
-    Verdict,
+    Trial, Verdict,
 };
 
 /// The digest whose every byte is this one.
@@ -71,6 +71,20 @@ pub(crate) fn finding() -> Finding {
     }
 }
 
+/// A trial of the suite `release` on linux/arm64.
+pub(crate) fn trial(check: &str, status: Status) -> Trial {
+    Trial {
+        name: format!("release/app/linux-arm64/{check}"),
+        check: check.to_owned(),
+        image: Some("registry.example/app:1".to_owned()),
+        platform: Some("linux/arm64".to_owned()),
+        status,
+        reason: (status != Status::Passed).then(|| "`app --version` failed: it exited with 1 instead of 0".to_owned()),
+        output: (status == Status::Failed).then(|| "error[run/command-failed] linux/arm64: it failed".to_owned()),
+        duration_ms: 40,
+    }
+}
+
 /// A report in which nothing is wrong.
 pub(crate) fn passed() -> Report {
     Report {
@@ -82,6 +96,7 @@ pub(crate) fn passed() -> Report {
         images: vec![image("registry.example/app:1")],
         host: None,
         findings: Vec::new(),
+        trials: Vec::new(),
         timings: Vec::new(),
     }
 }

@@ -126,7 +126,8 @@ pub fn exit_code(report: &Report, fail_on: FailOn) -> u8 {
 fn checks(report: &Report) -> impl Iterator<Item = Status> + '_ {
     let images = report.images.iter().flat_map(|image| &image.platforms).flat_map(|platform| &platform.checks);
     let host = report.host.iter().flat_map(|host| &host.platforms);
-    images.map(|check| check.status).chain(host.map(HostPlatform::outcome))
+    let trials = report.trials.iter().map(|trial| trial.status);
+    images.map(|check| check.status).chain(host.map(HostPlatform::outcome)).chain(trials)
 }
 
 #[cfg(test)]
@@ -216,6 +217,18 @@ mod tests {
         host.platforms[0].status = status;
         host.platforms[0].required = required;
         report.host = Some(host);
+        assert_eq!(Outcome::of(&report, FailOn::Error), wanted);
+    }
+
+    #[rstest]
+    #[case(&[PASSED, SKIPPED], Outcome::Passed)]
+    #[case(&[PASSED, FAILED, ERROR], Outcome::Failed)]
+    #[case(&[PASSED, ERROR], Outcome::Undecided)]
+    #[case(&[SKIPPED], Outcome::NothingChecked)]
+    fn trials_count_like_checks(#[case] statuses: &[Status], #[case] wanted: Outcome) {
+        let mut report = sample::passed();
+        report.images.iter_mut().flat_map(|image| &mut image.platforms).for_each(|platform| platform.checks.clear());
+        report.trials = statuses.iter().map(|&status| sample::trial("run/version", status)).collect();
         assert_eq!(Outcome::of(&report, FailOn::Error), wanted);
     }
 

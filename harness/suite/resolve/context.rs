@@ -84,10 +84,7 @@ impl<'a> Resolver<'a> {
         meaning: impl Fn(&str) -> Result<T, Wrong>,
     ) -> Vec<(T, Place)> {
         let texts = self.texts(texts);
-        texts
-            .into_iter()
-            .filter_map(|text| Some((self.right(text.place, meaning(&text.value))?, text.place)))
-            .collect()
+        texts.into_iter().filter_map(|text| Some((self.right(text.place, meaning(&text.value))?, text.place))).collect()
     }
 
     /// What this text means.
@@ -213,7 +210,11 @@ impl<'a> Resolver<'a> {
             if rule.name.starts_with("host/") == of_host {
                 severities.insert(rule.name, (*level).into());
             } else if of_host {
-                self.wrong(key.place, format!("{} is a rule of images", rule.name), "move it to an image's `severities`");
+                self.wrong(
+                    key.place,
+                    format!("{} is a rule of images", rule.name),
+                    "move it to an image's `severities`",
+                );
             } else {
                 self.wrong(key.place, format!("{} is a rule of the host", rule.name), "move it to `host: severities`");
             }

@@ -98,11 +98,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn bare(
-        &mut self,
-        texts: Option<&Texts>,
-        meaning: impl Fn(&str) -> Result<String, value::Wrong>,
-    ) -> Vec<String> {
+    fn bare(&mut self, texts: Option<&Texts>, meaning: impl Fn(&str) -> Result<String, value::Wrong>) -> Vec<String> {
         self.each(texts, meaning).into_iter().map(|(text, _)| text).collect()
     }
 

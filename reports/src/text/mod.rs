@@ -19,6 +19,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod trials;
 
 use std::collections::HashSet;
 
@@ -48,7 +49,15 @@ pub fn to_text(report: &Report, options: &TextOptions) -> String {
         host::show(&mut page, machine);
         page.blank();
     }
-    for image in &report.images {
+    trials::show(&mut page, &report.trials);
+    // What is wrong with the images of a suite stands at its trials.
+    let of_suites = |image: &&crate::model::Image| {
+        !report.trials.is_empty() && image.platforms.iter().all(|of| of.checks.is_empty())
+    };
+    for image in report.images.iter().filter(of_suites) {
+        shown.insert(image.reference.as_str());
+    }
+    for image in report.images.iter().filter(|image| !of_suites(image)) {
         image::show(&mut page, image);
         page.blank();
         // An image that was named twice has its findings once.

@@ -4,15 +4,24 @@ use super::fold::grouped;
 use super::image::and;
 use super::page::{Ink, Page};
 use super::timing::duration;
+use super::trials::counts;
 use crate::model::{Report, Severity, Status, Verdict};
 use crate::order::group_order;
 
 /// Shows what was checked and what was not, and the verdict as the very last line.
 pub(super) fn show(page: &mut Page, report: &Report) {
     page.blank();
-    show_coverage(page, report);
+    if report.trials.is_empty() {
+        show_coverage(page, report);
+    }
     show_explain(page, report);
     let (ink, word) = verdict(report);
+    if !report.trials.is_empty() {
+        let images = counted(report.images.len() as u64, "image", "images");
+        let word = page.paint(ink, word);
+        page.line(&format!("{word}: {}; {images}; {}", counts(&report.trials), duration(report.duration_ms)));
+        return;
+    }
     let found = [
         counted(report.count(Severity::Error) as u64, "error", "errors"),
         counted(report.count(Severity::Warning) as u64, "warning", "warnings"),
@@ -58,6 +67,7 @@ fn nothing_was_tried(report: &Report) -> bool {
     let mut host = report.host.iter().flat_map(|host| &host.platforms);
     let tried = host.any(|platform| platform.outcome() != Status::Skipped);
     !tried
+        && report.trials.iter().all(|trial| trial.status == Status::Skipped)
         && report.images.iter().all(|image| image.error.is_none())
         && checks.all(|check| check.status == Status::Skipped)
 }
@@ -105,6 +115,6 @@ fn coverage(report: &Report) -> Vec<(usize, Vec<&str>)> {
         .collect()
 }
 
-fn counted(count: u64, one: &str, many: &str) -> String {
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
