@@ -12,6 +12,7 @@
 //! | `registry` | registries that misbehave |
 //! | `running` | the options of running, and platforms that cannot be run |
 //! | `large` | bombs, and a great many entries |
+//! | `suite_input` | suites that are wrong |
 
 mod arguments;
 mod bad_input;
@@ -23,6 +24,7 @@ mod large;
 mod output;
 mod registry;
 mod running;
+mod suite_input;
 
 use mpcheck_kit::incidents::application;
 use mpcheck_kit::index::Index;
