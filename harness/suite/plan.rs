@@ -2,6 +2,7 @@
 //! that no longer knows how it was written; whoever runs it looks at nothing else.
 
 use crate::check::date::Date;
+use crate::check::pattern::{BytePattern, Pattern};
 use crate::check::policy::{Policy, Severities};
 use crate::check::run::Expectation;
 use crate::image::reference::Location;
@@ -9,7 +10,6 @@ use crate::platform::Platform;
 use crate::run::choose::How;
 use crate::run::{Cpu, Limits};
 use mpcheck_reports::FailOn;
-use regex::{Regex, bytes};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -140,9 +140,9 @@ pub struct FilePlan {
     /// What a link should lead to, as it is written in the link.
     pub target: Option<String>,
     /// What should be in it, each somewhere.
-    pub content: Vec<bytes::Regex>,
+    pub content: Vec<BytePattern>,
     /// What should be nowhere in it.
-    pub not_content: Vec<bytes::Regex>,
+    pub not_content: Vec<BytePattern>,
     /// The platforms that this is about; empty is all of the image's.
     pub platforms: Vec<Platform>,
     /// Where it is known to be wrong.
@@ -193,7 +193,7 @@ pub enum ValuePlan {
     /// This.
     Exact(String),
     /// Something in it should match.
-    Matches(Regex),
+    Matches(Pattern),
     /// Not there at all.
     Absent,
 }

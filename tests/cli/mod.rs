@@ -13,6 +13,7 @@
 //! | `together` | several processes at once on one image |
 //! | `running` | the options of running, and platforms that cannot be run |
 //! | `large` | bombs, and a great many entries |
+//! | `suite_input` | suites that are wrong |
 
 mod arguments;
 mod bad_input;
@@ -25,6 +26,7 @@ mod output;
 mod registry;
 mod running;
 mod together;
+mod suite_input;
 
 use mpcheck_kit::incidents::application;
 use mpcheck_kit::index::Index;
