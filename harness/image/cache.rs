@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Bumped whenever [`LayerFacts`] or anything in it changes its shape or its meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The largest entry that is read, compressed and decompressed, in bytes.
 const MAX_ENTRY_BYTES: u64 = 1 << 30;
@@ -172,7 +172,8 @@ mod tests {
     use crate::image::layer::{Entry, EntryKind};
 
     fn facts() -> LayerFacts {
-        let entry = Entry { path: (*b"usr/bin/env").into(), kind: EntryKind::Directory, mode: 0o755 };
+        let entry =
+            Entry { path: (*b"usr/bin/env").into(), kind: EntryKind::Directory, mode: 0o755, user: 0, group: 50 };
         LayerFacts { diff_id: Digest::of(b"diff"), bytes: 4, entries: vec![entry] }
     }
 

@@ -100,6 +100,10 @@ pub struct Config {
     pub user: String,
     /// `config.Volumes`' keys.
     pub volumes: Vec<String>,
+    /// `config.Labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `config.ExposedPorts`' keys as they are spelt (`80/tcp`, `53`), sorted.
+    pub ports: Vec<String>,
     /// `rootfs.diff_ids`, the lowest layer's first.
     pub diff_ids: Vec<Digest>,
     /// `history`, the oldest first.
@@ -262,6 +266,8 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, DocumentError> {
         ("config.Cmd", length(&run.cmd)),
         ("config.Env", length(&run.env)),
         ("config.Volumes", run.volumes.as_ref().map_or(0, BTreeMap::len)),
+        ("config.Labels", run.labels.as_ref().map_or(0, BTreeMap::len)),
+        ("config.ExposedPorts", run.exposed_ports.as_ref().map_or(0, BTreeMap::len)),
         ("rootfs.diff_ids", diff_ids.len()),
         ("history", raw.history.as_ref().map_or(0, Vec::len)),
     ];
@@ -274,6 +280,7 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, DocumentError> {
         .enumerate()
         .map(|(i, text)| Digest::parse(text).map_err(|e| DocumentError::Field(format!("rootfs.diff_ids[{i}]: {e}"))))
         .collect::<Result<_, _>>()?;
+    let labels = run.labels.unwrap_or_default();
     let history = raw.history.unwrap_or_default().into_iter().map(|h| History {
         created_by: h.created_by.unwrap_or_default(),
         is_empty_layer: h.empty_layer.unwrap_or_default(),
@@ -286,6 +293,9 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, DocumentError> {
         working_directory: run.working_dir.unwrap_or_default(),
         user: run.user.unwrap_or_default(),
         volumes: run.volumes.unwrap_or_default().into_keys().collect(),
+        // As in Go, a label that is `null` is an empty one.
+        labels: labels.into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect(),
+        ports: run.exposed_ports.unwrap_or_default().into_keys().collect(),
         diff_ids,
         history: history.collect(),
     })
@@ -410,6 +420,8 @@ struct RawRunConfig {
     working_dir: Option<String>,
     user: Option<String>,
     volumes: Option<BTreeMap<String, serde::de::IgnoredAny>>,
+    labels: Option<BTreeMap<String, Option<String>>>,
+    exposed_ports: Option<BTreeMap<String, serde::de::IgnoredAny>>,
 }
 
 #[derive(Deserialize)]
@@ -459,6 +471,31 @@ mod tests {
         assert!(parse_config(of(MAX_CONFIG_ENTRIES).as_bytes()).is_ok());
         let error = parse_config(of(MAX_CONFIG_ENTRIES + 1).as_bytes()).unwrap_err();
         assert!(error.to_string().contains("has 20001 entries"), "{error}");
+    }
+
+    #[rstest]
+    #[case::labels(r#""NAME":"v""#, "Labels")]
+    #[case::ports(r#""NAME":{}"#, "ExposedPorts")]
+    fn maps_that_nobody_writes_are_no_config(#[case] one: &str, #[case] field: &str) {
+        let of = |n: usize| {
+            let all: Vec<String> = (0..n).map(|i| one.replace("NAME", &i.to_string())).collect();
+            format!(r#"{{"config":{{"{field}":{{{}}}}}}}"#, all.join(","))
+        };
+        assert!(parse_config(of(MAX_CONFIG_ENTRIES).as_bytes()).is_ok());
+        let error = parse_config(of(MAX_CONFIG_ENTRIES + 1).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(&format!("`config.{field}` has 20001 entries")), "{error}");
+    }
+
+    #[test]
+    fn labels_and_ports_are_read() {
+        let json =
+            br#"{"config":{"Labels":{"b":"2","a":"","n":null},"ExposedPorts":{"80/tcp":{},"53/udp":{},"443":null}}}"#;
+        let config = parse_config(json).unwrap();
+        let labels: Vec<(&str, &str)> = config.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(labels, [("a", ""), ("b", "2"), ("n", "")]);
+        assert_eq!(config.ports, ["443", "53/udp", "80/tcp"]);
+        let none = parse_config(br#"{"config":{"Labels":null,"ExposedPorts":null}}"#).unwrap();
+        assert!(none.labels.is_empty() && none.ports.is_empty());
     }
 
     #[test]

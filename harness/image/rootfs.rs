@@ -58,6 +58,11 @@ pub struct Node<'a> {
     pub layer: usize,
     /// The permission bits.
     pub mode: u16,
+    /// The number of the user who owns it, [`super::layer::NO_OWNER`] included. A hard link has its file's; a directory
+    /// that no layer lists is root's.
+    pub user: u32,
+    /// The same of the group.
+    pub group: u32,
     /// What it is.
     pub kind: NodeKind<'a>,
 }
@@ -194,7 +199,7 @@ impl<'a> RootFs<'a> {
     /// # Errors
     /// When the path leads nowhere.
     pub fn lookup(&self, path: &[u8]) -> Result<(Vec<u8>, &Node<'a>), LookupError> {
-        const ROOT: Node<'static> = Node { layer: 0, mode: 0o755, kind: NodeKind::Directory };
+        const ROOT: Node<'static> = directory(0);
         // A kernel refuses it (ENAMETOOLONG), whatever it would lead to.
         if path.len() > MAX_NAME_BYTES {
             return Err(LookupError::Missing(path.get(..MAX_NAME_BYTES).unwrap_or_default().to_vec()));
@@ -309,7 +314,7 @@ impl<'a> RootFs<'a> {
                 return self.put(layer, entry, Node { layer, ..*node }, parents);
             }
         };
-        self.put(layer, entry, Node { layer, mode: entry.mode, kind }, parents)
+        self.put(layer, entry, Node { layer, mode: entry.mode, user: entry.user, group: entry.group, kind }, parents)
     }
 
     fn put(&mut self, layer: usize, entry: &'a Entry, node: Node<'a>, parents: &mut Parents) -> Result<(), String> {
@@ -407,7 +412,7 @@ impl<'a> RootFs<'a> {
         if self.made_bytes > self.bounds.made_bytes {
             return Err(LookupError::Exhausted);
         }
-        self.nodes.insert(Cow::Owned(path), Node { layer, mode: 0o755, kind: NodeKind::Directory });
+        self.nodes.insert(Cow::Owned(path), directory(layer));
         Ok(())
     }
 }
@@ -424,6 +429,11 @@ impl Parents {
     fn forget(&mut self) {
         self.named.clear();
     }
+}
+
+/// A directory that a layer needs and does not list: engines make it so.
+const fn directory(layer: usize) -> Node<'static> {
+    Node { layer, mode: 0o755, user: 0, group: 0, kind: NodeKind::Directory }
 }
 
 fn misplaced(parent: &[u8], error: &LookupError) -> String {

@@ -7,7 +7,7 @@
 use super::guard::{Allowance, Guard};
 use super::sparse::Expanded;
 use super::unpack::{Attributes, Unpacking};
-use super::{Entry, EntryKind, Fault, Limits, MAX_EXTENSION_BYTES, MAX_NAME_BYTES};
+use super::{Entry, EntryKind, Fault, Limits, MAX_EXTENSION_BYTES, MAX_NAME_BYTES, NO_OWNER};
 use crate::binary::{Content, Scanner, is_binary_magic};
 use std::io::{self, Read};
 use tar::EntryType;
@@ -78,6 +78,8 @@ impl Walk<'_> {
         let raw = sparse.name.clone().unwrap_or_else(|| entry.path_bytes().into_owned());
         let path = clean(&raw)?;
         let mode = u16::try_from(entry.header().mode().unwrap_or_default() & 0o7777).unwrap_or_default();
+        // The records `uid` and `gid` of PAX are in the header by now: the reader puts them there.
+        let (user, group) = (owner(entry.header().uid()), owner(entry.header().gid()));
         if kind.is_gnu_sparse() || sparse.expanded_size.is_some() {
             self.expand(sparse.expanded_size.unwrap_or_else(|| entry.size()))?;
         }
@@ -100,12 +102,12 @@ impl Walk<'_> {
             },
         };
         self.unpack(&path, &kind, mode);
-        self.push(Entry { path, kind, mode })
+        self.push(Entry { path, kind, mode, user, group })
     }
 
     fn hide(&mut self, path: Box<[u8]>, kind: EntryKind) -> Result<(), Fault> {
         self.unpack(&path, &kind, 0);
-        self.push(Entry { path, kind, mode: 0 })
+        self.push(Entry { path, kind, mode: 0, user: 0, group: 0 })
     }
 
     /// Writes what is no regular file. Those are written while they are read.
@@ -256,6 +258,11 @@ fn target(entry: &tar::Entry<'_, impl Read>, path: &[u8]) -> Result<Vec<u8>, Fau
         return Err(Fault::Corrupt(format!("the link `{}` has no usable target", shown(path))));
     }
     Ok(target)
+}
+
+/// The number of a user or group. Old archives leave the field blank, which reads as an error and means root's.
+fn owner(number: io::Result<u64>) -> u32 {
+    number.map_or(0, |number| u32::try_from(number).unwrap_or(NO_OWNER))
 }
 
 /// A path within the root filesystem: no slash at either end, no `.`, no `..`.

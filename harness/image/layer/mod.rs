@@ -53,6 +53,9 @@ impl Default for Limits {
 /// The longest name or link target of an entry, in bytes (Linux' `PATH_MAX`).
 pub const MAX_NAME_BYTES: usize = 4096;
 
+/// The owner of an entry whose number is larger than any user's: the one number that nobody can have (chown(2)).
+pub const NO_OWNER: u32 = u32::MAX;
+
 /// The most bytes of extension headers (long names, PAX records, sparse maps) before one entry.
 pub const MAX_EXTENSION_BYTES: u64 = 1 << 20;
 
@@ -92,6 +95,10 @@ pub struct Entry {
     pub kind: EntryKind,
     /// The permission bits, with set-user-ID, set-group-ID and sticky.
     pub mode: u16,
+    /// The number of the user who owns it; [`NO_OWNER`] beyond what a kernel counts. `0` of whiteouts.
+    pub user: u32,
+    /// The same of the group.
+    pub group: u32,
 }
 
 impl Entry {

@@ -18,7 +18,7 @@ fn layer(text: &str) -> LayerFacts {
             "o" => (EntryKind::Opaque, 0),
             other => panic!("{other}"),
         };
-        Entry { path: bytes(1), kind, mode }
+        Entry { path: bytes(1), kind, mode, user: 0, group: 0 }
     };
     let entries = text.split(',').map(str::trim).filter(|line| !line.is_empty()).map(entry).collect();
     LayerFacts { diff_id: Digest::of(text.as_bytes()), bytes: 0, entries }
@@ -63,7 +63,7 @@ fn layers_are_applied_as_engines_do(#[case] layers: &[&str], #[case] expected: &
         .map(|text| {
             if let Some(rest) = text.strip_prefix("o ,") {
                 let mut facts = layer(rest);
-                facts.entries.push(Entry { path: [].into(), kind: EntryKind::Opaque, mode: 0 });
+                facts.entries.push(Entry { path: [].into(), kind: EntryKind::Opaque, mode: 0, user: 0, group: 0 });
                 facts
             } else {
                 layer(text)
@@ -142,11 +142,17 @@ fn facts(entries: Vec<Entry>) -> LayerFacts {
 }
 
 fn file(path: String) -> Entry {
-    Entry { path: path.into_bytes().into(), kind: EntryKind::File(None), mode: 0o644 }
+    Entry { path: path.into_bytes().into(), kind: EntryKind::File(None), mode: 0o644, user: 0, group: 0 }
 }
 
 fn link(path: &str, target: String) -> Entry {
-    Entry { path: path.as_bytes().into(), kind: EntryKind::Symlink(target.into_bytes().into()), mode: 0o777 }
+    Entry {
+        path: path.as_bytes().into(),
+        kind: EntryKind::Symlink(target.into_bytes().into()),
+        mode: 0o777,
+        user: 0,
+        group: 0,
+    }
 }
 
 const SMALL: Bounds = Bounds { steps: 1_000_000, made_bytes: 10 << 20 };
@@ -178,11 +184,11 @@ fn links_that_lead_through_each_other_are_followed_within_bounds() {
     // 39 links of 2000 parts each, and hard links that go through all of them.
     let mut entries: Vec<Entry> =
         (1..39).map(|i| link(&format!("l{i}"), format!("{}l{}", "d/../".repeat(800), i - 1))).collect();
-    entries.push(Entry { path: (*b"d").into(), kind: EntryKind::Directory, mode: 0o755 });
+    entries.push(Entry { path: (*b"d").into(), kind: EntryKind::Directory, mode: 0o755, user: 0, group: 0 });
     entries.push(file("l0".to_owned()));
     for i in 0..1000 {
         let kind = EntryKind::Hardlink((*b"l38/x").into());
-        entries.push(Entry { path: format!("h{i}").into_bytes().into(), kind, mode: 0o644 });
+        entries.push(Entry { path: format!("h{i}").into_bytes().into(), kind, mode: 0o644, user: 0, group: 0 });
     }
     let facts = facts(entries);
     let tree = RootFs::merge_within(SMALL, [(0, &facts)]);
@@ -196,6 +202,8 @@ fn what_cannot_be_placed_is_told_so_often_and_no_more() {
         path: format!("h{i}").into_bytes().into(),
         kind: EntryKind::Hardlink((*b"none").into()),
         mode: 0o644,
+        user: 0,
+        group: 0,
     };
     let facts = facts((0..MAX_PROBLEMS + 7).map(entry).collect());
     let tree = RootFs::merge([(0, &facts)]);
@@ -224,4 +232,20 @@ fn a_path_that_no_kernel_takes_leads_nowhere() {
     let tree = RootFs::merge([(0, &facts)]);
     assert!(tree.lookup(format!("{}a/b", "./".repeat(2000)).as_bytes()).is_ok());
     assert!(tree.lookup(format!("{}a/b", "./".repeat(2100)).as_bytes()).is_err());
+}
+
+#[test]
+fn owners_are_those_of_the_entry_that_counts() {
+    let owned = |entry: Entry, user, group| Entry { user, group, ..entry };
+    let directory = |path: &str| Entry { kind: EntryKind::Directory, mode: 0o750, ..file(path.to_owned()) };
+    let hard = Entry { kind: EntryKind::Hardlink((*b"made/f").into()), ..file("h".to_owned()) };
+    let lower =
+        vec![owned(file("made/f".to_owned()), 1, 2), owned(directory("d"), 3, 4), owned(file("d/f".to_owned()), 5, 6)];
+    // The file's own entry counts, as for its mode.
+    let upper = vec![owned(hard, 9, 9), owned(directory("d"), 7, 8)];
+    let facts = |entries| LayerFacts { diff_id: Digest::of(b""), bytes: 0, entries };
+    let (lower, upper) = (facts(lower), facts(upper));
+    let tree = RootFs::merge([(0, &lower), (1, &upper)]);
+    let owner = |path: &str| tree.get(path.as_bytes()).map(|node| (node.user, node.group)).unwrap();
+    assert_eq!(["made", "made/f", "h", "d", "d/f"].map(owner), [(0, 0), (1, 2), (1, 2), (7, 8), (5, 6)]);
 }
