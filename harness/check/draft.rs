@@ -8,11 +8,11 @@ use mpcheck_reports::{Finding, LayerRef, Severity};
 
 /// A finding that is being put together.
 #[derive(Debug)]
-pub(super) struct Draft(Finding);
+pub(crate) struct Draft(Finding);
 
 impl Draft {
     /// Begins with what every finding has. The image's name is added when all are collected.
-    pub(super) fn new(rule: &Rule, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: &Rule, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self(Finding {
             rule: rule.name.to_owned(),
             severity: rule.severity,
@@ -31,37 +31,37 @@ impl Draft {
     }
 
     /// Says how bad it is here, where that differs from the rule.
-    pub(super) fn severity(mut self, severity: Severity) -> Self {
+    pub(crate) fn severity(mut self, severity: Severity) -> Self {
         self.0.severity = severity;
         self
     }
 
     /// The platform.
-    pub(super) fn on(mut self, platform: &PlatformFacts) -> Self {
+    pub(crate) fn on(mut self, platform: &PlatformFacts) -> Self {
         self.0.platform = Some(platform.platform.to_string());
         self
     }
 
     /// The platform, where there is no image's.
-    pub(super) fn named(mut self, platform: &Platform) -> Self {
+    pub(crate) fn named(mut self, platform: &Platform) -> Self {
         self.0.platform = Some(platform.to_string());
         self
     }
 
     /// The file of the host.
-    pub(super) fn file(mut self, path: impl Into<String>) -> Self {
+    pub(crate) fn file(mut self, path: impl Into<String>) -> Self {
         self.0.path = Some(path.into());
         self
     }
 
     /// The file.
-    pub(super) fn path(mut self, path: &[u8]) -> Self {
+    pub(crate) fn path(mut self, path: &[u8]) -> Self {
         self.0.path = Some(shown_path(path));
         self
     }
 
     /// The layer, by its place in the platform's manifest, and the instruction that made it.
-    pub(super) fn layer(mut self, platform: &PlatformFacts, index: usize) -> Self {
+    pub(crate) fn layer(mut self, platform: &PlatformFacts, index: usize) -> Self {
         self.0.layer = platform.layers.get(index).map(|layer| layer_ref(index, &layer.descriptor));
         let instruction = platform.config.as_ref().ok().and_then(|config| config.instruction_of(index));
         self.0.instruction = instruction.map(str::to_owned);
@@ -69,32 +69,32 @@ impl Draft {
     }
 
     /// What the rule wants, and what is there.
-    pub(super) fn instead(mut self, expected: impl Into<String>, observed: impl Into<String>) -> Self {
+    pub(crate) fn instead(mut self, expected: impl Into<String>, observed: impl Into<String>) -> Self {
         self.0.expected = Some(expected.into());
         self.0.observed = Some(observed.into());
         self
     }
 
     /// What is there.
-    pub(super) fn observed(mut self, observed: impl Into<String>) -> Self {
+    pub(crate) fn observed(mut self, observed: impl Into<String>) -> Self {
         self.0.observed = Some(observed.into());
         self
     }
 
     /// The way to the file.
-    pub(super) fn reached_by(mut self, way: Option<String>) -> Self {
+    pub(crate) fn reached_by(mut self, way: Option<String>) -> Self {
         self.0.reached_by = way;
         self
     }
 
     /// The likely cause.
-    pub(super) fn cause(mut self, cause: Option<String>) -> Self {
+    pub(crate) fn cause(mut self, cause: Option<String>) -> Self {
         self.0.cause = cause;
         self
     }
 
     /// The finding.
-    pub(super) fn done(self) -> Finding {
+    pub(crate) fn done(self) -> Finding {
         self.0
     }
 }
@@ -107,7 +107,7 @@ fn layer_ref(index: usize, descriptor: &Descriptor) -> LayerRef {
 ///
 /// A backslash stays as it is unless it could be taken for such an escape.
 #[must_use]
-pub(super) fn shown_path(path: &[u8]) -> String {
+pub(crate) fn shown_path(path: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(path.len() + 1);
     text.push('/');

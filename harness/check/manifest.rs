@@ -1,6 +1,7 @@
 //! The group `manifest`: which platforms an image declares, and whether its documents agree.
 
 use super::draft::Draft;
+use super::policy::Policy;
 use super::rule;
 use crate::image::descriptor::DeclaredPlatform;
 use crate::image::document::Config;
@@ -21,6 +22,8 @@ pub struct Requirements {
     pub exact: bool,
     /// The baseline's name and platforms: none of them may have got lost.
     pub baseline: Option<(String, Vec<Platform>)>,
+    /// What was decided about its findings.
+    pub policy: Policy,
 }
 
 /// All findings of the group, but `identical-content`, which needs the root filesystems.

@@ -7,7 +7,7 @@
 pub mod binary;
 mod blob;
 pub mod date;
-mod draft;
+pub(crate) mod draft;
 pub mod host;
 mod identical;
 mod listing;
@@ -18,4 +18,4 @@ pub mod rule;
 pub mod run;
 
 pub use manifest::Requirements;
-pub use outcome::{Checked, Runs, image};
+pub use outcome::{Checked, Runs, image, unread};

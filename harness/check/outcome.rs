@@ -3,9 +3,10 @@
 use super::binary::{self, Subject};
 use super::manifest::{self, Requirements};
 use super::run::{self, Attempt};
-use super::{blob, identical};
+use super::{blob, identical, policy};
 use crate::image::fetch::Unread;
 use crate::image::layer::Fault;
+use crate::image::reference::Location;
 use crate::image::rootfs::{NodeKind, RootFs};
 use crate::image::{ImageFacts, PlatformFacts};
 use crate::platform::Platform;
@@ -57,12 +58,13 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements, r
         findings.extend(blob::of_platform(platform, whole));
     }
     for subject in &subjects {
-        findings.extend(binary::findings(subject, &subjects));
+        findings.extend(binary::findings(subject, &subjects, &requirements.policy));
     }
     let mut ran = ran(facts, &rootfs, runs);
     for outcome in &mut ran {
         findings.append(&mut outcome.findings);
     }
+    policy::apply(&requirements.policy.severities, &mut findings);
     for finding in &mut findings {
         reference.clone_into(&mut finding.image);
     }
@@ -87,6 +89,25 @@ pub fn image(facts: &ImageFacts, reference: &str, requirements: &Requirements, r
         platforms,
     };
     Checked { image, findings }
+}
+
+/// The entry of an image that could not be read: why, and what to do.
+#[must_use]
+pub fn unread(reference: &str, location: &Location, why: String) -> reports::Image {
+    let source = match location {
+        Location::Registry { name } => format!("registry {name}"),
+        Location::Engine { image } => format!("Docker engine, {image}"),
+        Location::Layout { path, .. } => format!("OCI layout {}", path.display()),
+        Location::Archive { path, .. } => format!("archive {}", path.display()),
+    };
+    reports::Image {
+        reference: reference.to_owned(),
+        source,
+        digest: None,
+        media_type: None,
+        error: Some(why),
+        platforms: Vec::new(),
+    }
 }
 
 /// What running says of each platform.

@@ -4,7 +4,7 @@
 use super::date::Date;
 use crate::platform::Architecture;
 use globset::GlobMatcher;
-use mpcheck_reports::Severity;
+use mpcheck_reports::{Finding, Severity};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,6 +16,28 @@ pub struct Policy {
     pub allowed: Vec<Allowed>,
     /// How bad a broken rule is, where that is not what the rule says.
     pub severities: Severities,
+}
+
+impl Policy {
+    /// The decision that lets a foreign file be where it is.
+    #[must_use]
+    pub fn allows(&self, path: &[u8], architecture: Option<&str>) -> Option<&Allowed> {
+        self.allowed.iter().find(|allowed| allowed.covers(path, architecture))
+    }
+}
+
+/// Makes findings as bad as was decided, and drops those that nobody wants.
+///
+/// What a check already saw milder than its rule is (a foreign file that its place explains) gets no worse by that.
+pub fn apply(severities: &Severities, findings: &mut Vec<Finding>) {
+    findings.retain_mut(|finding| {
+        let Some(level) = severities.get(finding.rule.as_str()) else { return true };
+        let Some(decided) = level.severity() else { return false };
+        let own = super::rule::RULES.iter().find(|rule| rule.name == finding.rule).map(|rule| rule.severity);
+        // The order of severities is from the worst on.
+        finding.severity = if own == Some(finding.severity) { decided } else { decided.max(finding.severity) };
+        true
+    });
 }
 
 /// How bad broken rules are: a rule's name, as [`super::rule::Rule::name`] has it, and what was decided.
@@ -77,6 +99,36 @@ mod tests {
     use super::*;
     use globset::GlobBuilder;
     use rstest::rstest;
+
+    #[rstest]
+    // As bad as its rule, whose severity is error.
+    #[case(Severity::Error, Some(Level::Warning), Some(Severity::Warning))]
+    #[case(Severity::Error, Some(Level::Off), None)]
+    #[case(Severity::Error, None, Some(Severity::Error))]
+    // A check saw it milder.
+    #[case(Severity::Note, Some(Level::Error), Some(Severity::Note))]
+    #[case(Severity::Note, Some(Level::Warning), Some(Severity::Note))]
+    #[case(Severity::Warning, Some(Level::Note), Some(Severity::Note))]
+    fn a_decision_makes_nothing_worse_that_was_seen_milder(
+        #[case] severity: Severity,
+        #[case] level: Option<Level>,
+        #[case] wanted: Option<Severity>,
+    ) {
+        let rule = &crate::check::rule::FOREIGN_ARCHITECTURE;
+        let finding = crate::check::draft::Draft::new(rule, "", "").severity(severity).done();
+        let severities = level.map(|level| (rule.name, level)).into_iter().collect();
+        let mut findings = vec![finding];
+        apply(&severities, &mut findings);
+        assert_eq!(findings.first().map(|finding| finding.severity), wanted);
+    }
+
+    #[test]
+    fn a_note_can_be_made_an_error() {
+        let rule = &crate::check::rule::EMULATOR_LEFT_BEHIND;
+        let mut findings = vec![crate::check::draft::Draft::new(rule, "", "").done()];
+        apply(&[(rule.name, Level::Error)].into(), &mut findings);
+        assert_eq!(findings[0].severity, Severity::Error);
+    }
 
     #[rstest]
     #[case("/opt/probes/**", None, "opt/probes/a/b", Some("arm"), true)]

@@ -106,6 +106,13 @@ rules! {
     EMULATOR_CRASHED = "run/emulator-crashed", Warning,
         "the emulator itself died";
 
+    FILE_MISMATCH = "suite/file-mismatch", Error,
+        "a file is not what a suite says of it";
+    METADATA_MISMATCH = "suite/metadata-mismatch", Error,
+        "an image's config is not what a suite says of it";
+    STRUCTURE_TEST = "suite/structure-test", Error,
+        "a test of a container-structure-test file fails";
+
     NOT_READY = "host/not-ready", Error,
         "a required platform does not run on this host";
     LOST_READINESS = "host/lost-readiness", Warning,

@@ -3,17 +3,17 @@
 use super::arguments::{CheckArguments, Color, Format, ReadingArguments, ResultArguments, SourceArguments};
 use super::console;
 use super::failure::Failure;
-use super::next_step;
 use super::output::{self, ReportFile};
 use super::progress::Progress;
 use super::run::Running;
+use crate::check::policy::Policy;
 use crate::check::{self, Requirements, Runs};
 use crate::image::examine::{ExamineError, Unpack};
 use crate::image::facts::LayerHow;
 use crate::image::reader::{Depth, Reader};
-use crate::image::reference::{EngineImage, ImageName, Location, PathKind, ReferenceError};
+use crate::image::reference::{Location, ReferenceError};
+use crate::image::source::Source;
 use crate::image::source::registry::check_ca_file;
-use crate::image::source::{EngineSource, Source};
 use crate::image::{ImageFacts, LayerState};
 use crate::platform::{Platform, Selection};
 use crate::run::cleanup;
@@ -42,6 +42,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
             required: plan.required.clone(),
             exact: arguments.exact,
             baseline: baseline.clone(),
+            policy: Policy::default(),
         };
         let progress = Progress::new(arguments.quiet);
         let examined = plan.examine(location, &plan.selection, &progress, Some(&running)).map(|(facts, source)| {
@@ -74,7 +75,7 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
 }
 
 /// Metrics are of a host: of an image there would be none, and silence looks like success.
-fn not_of_a_host(result: &ResultArguments) -> Result<(), Failure> {
+pub(super) fn not_of_a_host(result: &ResultArguments) -> Result<(), Failure> {
     let formats = std::iter::once(result.format).chain(result.report.iter().map(|(format, _)| *format));
     if formats.into_iter().any(|format| format == Format::Prometheus) {
         return Err(Failure::usage("prometheus is a format of `mpcheck host`, and this checks an image")
@@ -143,7 +144,7 @@ impl Plan {
         let Some((name, location)) = &self.baseline else { return Ok(None) };
         let (facts, _) = self.examine(location, &Selection::none(), &Progress::new(true), None).map_err(|error| {
             let failure = Failure::unexamined(format!("the baseline {name} could not be examined: {error}"));
-            match self.next_step(name, location, &error) {
+            match self.reader.next_step(name, location, &error) {
                 Some(hint) => failure.hint(hint),
                 None => failure,
             }
@@ -153,14 +154,6 @@ impl Plan {
             return Err(Failure::unexamined(format!("the baseline {name} has no platforms to compare with")));
         }
         Ok(Some((name.clone(), platforms)))
-    }
-
-    /// What to do about an image that could not be read.
-    fn next_step(&self, reference: &str, location: &Location, error: &ExamineError) -> Option<String> {
-        let engine_has = |name: &ImageName| {
-            EngineSource::new(EngineImage::Name(name.clone()), self.reader.sources.for_engine()).exists()
-        };
-        next_step::after(error, reference, location, &PathKind::of, engine_has)
     }
 }
 
@@ -195,7 +188,7 @@ pub(super) fn required(values: &[String], hint: &str) -> Result<Vec<Platform>, F
 }
 
 /// The platforms to check, and whether the environment named them. A variable that is empty counts as unset.
-fn selection(options: &[String], variable: Option<&str>) -> Result<(Selection, bool), Failure> {
+pub(super) fn selection(options: &[String], variable: Option<&str>) -> Result<(Selection, bool), Failure> {
     if !options.is_empty() {
         return Ok((platforms("--platform", options.iter().map(String::as_str))?, false));
     }
@@ -228,16 +221,6 @@ pub(super) fn reader(reading: &ReadingArguments, source: &SourceArguments) -> Re
     reader
 }
 
-/// Where an image that could not be read was looked for, in words.
-fn described(location: &Location) -> String {
-    match location {
-        Location::Registry { name } => format!("registry {name}"),
-        Location::Engine { image } => format!("Docker engine, {image}"),
-        Location::Layout { path, .. } => format!("OCI layout {}", path.display()),
-        Location::Archive { path, .. } => format!("archive {}", path.display()),
-    }
-}
-
 /// What the report is made of.
 #[derive(Default)]
 struct Parts {
@@ -261,18 +244,8 @@ impl Parts {
     }
 
     fn fail(&mut self, reference: &str, plan: &Plan, location: &Location, error: &ExamineError) {
-        let text = match plan.next_step(reference, location, error) {
-            Some(step) => format!("{error}; {step}"),
-            None => error.to_string(),
-        };
-        self.images.push(reports::Image {
-            reference: reference.to_owned(),
-            source: described(location),
-            digest: None,
-            media_type: None,
-            error: Some(text),
-            platforms: Vec::new(),
-        });
+        let why = plan.reader.told(reference, location, error);
+        self.images.push(check::unread(reference, location, why));
     }
 
     fn into_report(self, started: SystemTime, took: Duration, fail_on: reports::FailOn) -> Report {

@@ -21,6 +21,11 @@ impl Failure {
         Self { message: message.into(), hint: None, exit_code: 3 }
     }
 
+    /// A suite that is wrong, whose text has its next steps already.
+    pub(super) fn of_suite(message: impl Into<String>, exit_code: u8) -> Self {
+        Self { message: message.into(), hint: None, exit_code }
+    }
+
     /// Adds the next step.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

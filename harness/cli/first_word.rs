@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use std::path::Path;
 
 /// Commands that have their name already, and are not in this version.
-const PLANNED: [&str; 2] = ["test", "build"];
+const PLANNED: [&str; 1] = ["build"];
 
 /// Why the first word is no image's name, if it is none.
 ///
@@ -78,8 +78,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case(&["test"])]
-    #[case(&["test", "suite.yaml"])]
     #[case(&["build", "."])]
     fn planned_commands_are_reserved(#[case] words: &[&str]) {
         let (message, hint) = told(words).unwrap();

@@ -7,11 +7,13 @@ mod failure;
 mod first_word;
 mod host;
 mod install;
-mod next_step;
+
 mod output;
 mod progress;
 mod quantity;
+mod report;
 mod run;
+mod test;
 
 use arguments::{Color, Command, CommandLine};
 use clap::{CommandFactory as _, Parser as _};
@@ -44,6 +46,8 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
             None => check::run(&command_line.check, color),
         },
         Some(Command::Check(check)) => check::run(&check, color),
+        Some(Command::Test(test)) => test::run(&test, color),
+        Some(Command::Report { command }) => report::run(&command, color),
         Some(Command::Host(host)) => host::run(&host, color),
         Some(Command::Explain { rule }) => explain(&rule),
         Some(Command::Rules) => console::print(&crate::check::rule::list()),

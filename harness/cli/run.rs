@@ -12,7 +12,7 @@ use crate::image::store::Store;
 use crate::platform::Platform;
 use crate::run::choose::How;
 use crate::run::set::{RunnerSet, fetch_emulators};
-use crate::run::{Command, Cpu};
+use crate::run::{Command, Cpu, Freedom};
 
 /// What contradicts itself in the options of running, told before anything is read.
 pub(super) fn check_usage(arguments: &CheckArguments) -> Result<(), Failure> {
@@ -58,11 +58,12 @@ impl Running {
             ..Expectation::default()
         };
         let smoke = |words: &super::arguments::Words| Smoke {
-            command: Command { words: words.0.clone(), timeout: given.timeout },
+            command: Command::new(words.0.clone(), given.timeout),
             expect: expect.clone(),
             kind: SmokeKind::Asked,
         };
         let wish = Wish {
+            machine: true,
             commands: given.command.iter().map(smoke).collect(),
             entrypoint_with: given.entrypoint.map(|with| match with {
                 EntrypointWith::Help => "--help".to_owned(),
@@ -71,6 +72,7 @@ impl Running {
             entrypoint_expect: expect.clone(),
             timeout: given.timeout,
             limits: crate::run::Limits::default(),
+            user: None,
         };
         let set = RunnerSet::new(&[how], reader, given.emulators.is_some());
         if let (Some(image), Some(sandbox)) = (&given.emulators, set.sandbox()) {
@@ -102,7 +104,7 @@ impl Running {
         if self.how == How::Never {
             return Vec::new();
         }
-        let runners = self.set.runners(self.how, self.cpu);
+        let runners = self.set.runners(self.how, self.cpu, Freedom::none());
         in_parallel(&facts.platforms, jobs, |platform| attempt(&runners, &self.wish, platform, source, location))
     }
 }

@@ -13,6 +13,7 @@ pub mod examine;
 pub mod facts;
 pub mod fetch;
 pub mod layer;
+mod next_step;
 pub mod observe;
 pub(crate) mod parallel;
 pub mod reader;

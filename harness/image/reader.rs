@@ -4,9 +4,10 @@ use super::ImageFacts;
 use super::cache::Cache;
 use super::examine::{self, ExamineError, Unpack};
 use super::layer::Limits;
+use super::next_step;
 use super::observe::Observer;
-use super::reference::Location;
-use super::source::{Source, SourceOptions, open_image};
+use super::reference::{EngineImage, ImageName, Location, PathKind};
+use super::source::{EngineSource, Source, SourceOptions, open_image};
 use crate::platform::Selection;
 
 /// Reads images.
@@ -69,6 +70,25 @@ impl Reader {
         };
         let facts = examine::examine(source.as_ref(), &options, observer)?;
         Ok((facts, source))
+    }
+}
+
+impl Reader {
+    /// What to do about an image that could not be read. `reference` is what was typed.
+    #[must_use]
+    pub fn next_step(&self, reference: &str, location: &Location, error: &ExamineError) -> Option<String> {
+        let engine_has =
+            |name: &ImageName| EngineSource::new(EngineImage::Name(name.clone()), self.sources.for_engine()).exists();
+        next_step::after(error, reference, location, &PathKind::of, engine_has)
+    }
+
+    /// Why an image could not be read, with what to do about it.
+    #[must_use]
+    pub fn told(&self, reference: &str, location: &Location, error: &ExamineError) -> String {
+        match self.next_step(reference, location, error) {
+            Some(step) => format!("{error}; {step}"),
+            None => error.to_string(),
+        }
     }
 }
 

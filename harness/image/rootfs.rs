@@ -224,6 +224,22 @@ impl<'a> RootFs<'a> {
         }
     }
 
+    /// Follows a path from the root, but not the link that it may end at: what lstat(2) sees.
+    ///
+    /// # Errors
+    /// When the path leads nowhere.
+    pub fn lookup_itself(&self, path: &[u8]) -> Result<(Vec<u8>, &Node<'a>), LookupError> {
+        if path.len() > MAX_NAME_BYTES {
+            return Err(LookupError::Missing(path.get(..MAX_NAME_BYTES).unwrap_or_default().to_vec()));
+        }
+        let real = self.resolve(path, false)?;
+        match self.nodes.get(real.as_slice()) {
+            // A slash, or a dot, at its end asks for what the link leads to.
+            Some(node) if matches!(node.kind, NodeKind::Symlink(_)) && !path.ends_with(b"/") => Ok((real, node)),
+            _ => self.lookup(path),
+        }
+    }
+
     /// The real path: parents must exist; the last part need not.
     fn resolve(&self, path: &[u8], follow_last: bool) -> Result<Vec<u8>, LookupError> {
         let mut todo: Vec<&[u8]> = parts(path).rev().collect();

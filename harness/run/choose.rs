@@ -1,6 +1,6 @@
 //! Which runner a platform gets, and why.
 
-use super::{Cpu, NotReady, Runner};
+use super::{Cpu, Freedom, NotReady, Runner};
 use crate::platform::Platform;
 
 /// What was asked for.
@@ -24,6 +24,8 @@ pub struct Runners<'a> {
     pub how: How,
     /// Which processor emulated platforms get.
     pub cpu: Cpu,
+    /// What the containers shall be free to do.
+    pub freedom: &'a Freedom,
     /// The sandbox, or why there is none.
     pub sandbox: Result<&'a dyn Runner, &'a NotReady>,
     /// Docker, or why there is none.
@@ -45,10 +47,7 @@ impl<'a> Runners<'a> {
     /// # Errors
     /// Why none can run it, with what to do.
     pub fn choose(&self, platform: &Platform) -> Result<Choice<'a>, NotReady> {
-        let offer = |runner: Result<&'a dyn Runner, &'a NotReady>| {
-            let runner = runner.map_err(Clone::clone)?;
-            runner.offer(platform, self.cpu).map(|_| runner)
-        };
+        let offer = |runner| self.offer(runner, platform);
         match self.how {
             How::Never => Err(NotReady::new("running was not asked for (--run never)", "")),
             How::Sandbox => offer(self.sandbox).map(|runner| Choice { runner, why: String::new() }),
@@ -60,13 +59,23 @@ impl<'a> Runners<'a> {
         }
     }
 
+    fn offer(
+        &self,
+        runner: Result<&'a dyn Runner, &'a NotReady>,
+        platform: &Platform,
+    ) -> Result<&'a dyn Runner, NotReady> {
+        let runner = runner.map_err(Clone::clone)?;
+        // First, as it costs nothing.
+        runner.grants(self.freedom)?;
+        runner.offer(platform, self.cpu).map(|_| runner)
+    }
+
     /// Docker, where the sandbox did not do.
     ///
     /// # Errors
     /// Both reasons.
     pub fn docker_because(&self, sandbox: &NotReady, platform: &Platform) -> Result<Choice<'a>, NotReady> {
-        let offer = self.docker.map_err(Clone::clone);
-        match offer.and_then(|runner| runner.offer(platform, self.cpu).map(|_| runner)) {
+        match self.offer(self.docker, platform) {
             Ok(runner) => Ok(Choice { runner, why: format!("the sandbox does not do here: {}", sandbox.why) }),
             Err(docker) => Err(NotReady::new(
                 format!("neither the sandbox ({}) nor Docker ({}) can run it", sandbox.why, docker.why),
@@ -94,6 +103,10 @@ mod tests {
             self.1.map(|()| Offer { emulator: None }).map_err(|why| NotReady::new(why, format!("mend {}", self.0)))
         }
 
+        fn grants(&self, freedom: &Freedom) -> Result<(), NotReady> {
+            if self.0 == "sandbox" { freedom.of_sandbox() } else { freedom.of_engine() }
+        }
+
         fn run(&self, _: &Task<'_>) -> Result<Ran, NotReady> {
             Err(NotReady::new("this one only offers", ""))
         }
@@ -119,7 +132,8 @@ mod tests {
         #[case] wanted: Result<&str, &str>,
     ) {
         let (sandbox, docker) = (Only("sandbox", sandbox), Only("docker", docker));
-        let runners = Runners { how, cpu: Cpu::Max, sandbox: Ok(&sandbox), docker: Ok(&docker) };
+        let runners =
+            Runners { how, cpu: Cpu::Max, freedom: Freedom::none(), sandbox: Ok(&sandbox), docker: Ok(&docker) };
         let chosen = runners.choose(&Platform::parse("linux/arm64").unwrap());
         let got = chosen.map(|choice| choice.runner.name()).map_err(|error| error.why);
         assert_eq!(got.as_ref().map_err(String::as_str), wanted.as_ref().map_err(|why| *why));
@@ -128,8 +142,27 @@ mod tests {
     #[test]
     fn a_fallback_says_why() {
         let (sandbox, docker) = (Only("sandbox", NO), Only("docker", YES));
-        let runners = Runners { how: How::Auto, cpu: Cpu::Max, sandbox: Ok(&sandbox), docker: Ok(&docker) };
+        let runners = Runners {
+            how: How::Auto,
+            cpu: Cpu::Max,
+            freedom: Freedom::none(),
+            sandbox: Ok(&sandbox),
+            docker: Ok(&docker),
+        };
         let choice = runners.choose(&Platform::parse("linux/arm64").unwrap()).map_err(|error| error.why).unwrap();
         assert_eq!(choice.why, "the sandbox does not do here: broken");
+    }
+
+    #[rstest]
+    #[case(How::Auto, Ok("docker"))]
+    #[case(How::Docker, Ok("docker"))]
+    #[case(How::Sandbox, Err("the sandbox has no network, which was asked for"))]
+    fn what_the_sandbox_cannot_give_is_dockers(#[case] how: How, #[case] wanted: Result<&str, &str>) {
+        let (sandbox, docker) = (Only("sandbox", YES), Only("docker", YES));
+        let freedom = Freedom { network: true, ..Freedom::default() };
+        let runners = Runners { how, cpu: Cpu::Max, freedom: &freedom, sandbox: Ok(&sandbox), docker: Ok(&docker) };
+        let chosen = runners.choose(&Platform::parse("linux/arm64").unwrap());
+        let got = chosen.map(|choice| choice.runner.name()).map_err(|error| error.why);
+        assert_eq!(got.as_ref().map_err(String::as_str), wanted.as_ref().map_err(|why| *why));
     }
 }

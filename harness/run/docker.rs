@@ -2,7 +2,7 @@
 //!
 //! One run: the image's platform is found in the engine by digest, or brought there under a name of the run's
 //! own (`image`); a container is made that waits and does nothing (`container`); the probe and then each command
-//! are started in it (`exec`). Whatever the run brings or makes is written down before (`leftovers`), and removed
+//! are started in it (`exec`), up to one that wants a fresh container. Whatever the run brings or makes is written down before (`leftovers`), and removed
 //! at the end of the run, however it ends.
 
 mod archive;
@@ -17,7 +17,7 @@ mod proof;
 pub(crate) use proof::{Patience, Tried, prove};
 
 use super::cleanup::Guard;
-use super::{Cpu, Ended, Exit, NotReady, Offer, Ran, Runner, Task};
+use super::{Command, Cpu, Ended, Exit, Freedom, NotReady, Offer, Ran, Runner, Task};
 use crate::image::source::engine::{Engine, chain, find};
 use crate::image::source::registry::CredentialEnvironment;
 use crate::image::source::{EngineOptions, SourceError, Store};
@@ -111,7 +111,12 @@ impl Runner for Docker {
         self.stage(platform, cpu).map(|_| Offer { emulator: None })
     }
 
+    fn grants(&self, freedom: &Freedom) -> Result<(), NotReady> {
+        freedom.of_engine()
+    }
+
     fn run(&self, task: &Task<'_>) -> Result<Ran, NotReady> {
+        self.grants(task.freedom)?;
         let stage = self.stage(&task.platform.platform, task.cpu)?;
         let leftovers = Arc::new(Leftovers::new(stage.engine.endpoint.clone()));
         let removal = Arc::clone(&leftovers);
@@ -134,7 +139,7 @@ impl Run<'_> {
     /// The image in the engine, and a container of it.
     fn open(&self) -> Result<(Held, Container), NotReady> {
         let image = self.hold()?;
-        let error = match self.start(&image, self.task.commands) {
+        let error = match self.start(&image) {
             Ok(container) => return Ok((image, container)),
             Err(error) => error,
         };
@@ -142,7 +147,7 @@ impl Run<'_> {
             Some(completed) if !self.link.leftovers.is_stopped() => completed?,
             _ => return Err(error),
         };
-        let container = self.start(&image, self.task.commands)?;
+        let container = self.start(&image)?;
         Ok((image, container))
     }
 
@@ -150,23 +155,29 @@ impl Run<'_> {
         let (image, mut container) = self.open()?;
         let (machine, emulator) = self.prove(&mut container)?;
         let mut ended = Vec::new();
+        let mut spoilt = false;
         for (at, command) in self.task.commands.iter().enumerate() {
-            // The image's user is given here and not to the container: where the image has no such user, it is the
-            // command that fails.
-            let user = Some(self.task.config.user.as_str()).filter(|user| !user.is_empty());
-            let order = Order { words: &command.words, user, timeout: command.timeout, ..self.order() };
-            let executed = self.execute(&container, &order)?;
-            let one = self.judge(&container, executed)?;
-            // What it started lives as long as its container does, and so does the mark of an exhausted memory.
-            let spoilt = matches!(one.exit, Exit::TimedOut | Exit::OutOfMemory);
-            ended.push(one);
-            let rest = self.task.commands.get(at + 1..).unwrap_or_default();
-            if spoilt && !rest.is_empty() {
-                self.discard(&container.name)?;
-                container = self.start(&image, rest)?;
+            if spoilt || command.fresh && at > 0 {
+                container = self.start_after(&image, container)?;
             }
+            let one = self.one(&container, command)?;
+            // What it started lives as long as its container does, and so does the mark of an exhausted memory.
+            spoilt = matches!(one.exit, Exit::TimedOut | Exit::OutOfMemory);
+            ended.push(one);
         }
         Ok(Ran { machine, emulator, started: image.started, ended, refused: Vec::new(), interrupted: None })
+    }
+
+    fn one(&self, container: &Container, command: &Command) -> Result<Ended, NotReady> {
+        // The user is given here and not to the container: where the image has no such user, it is the command that
+        // fails.
+        let user = Some(self.task.user()).filter(|user| !user.is_empty());
+        let environment: Vec<String> = command.variables().collect();
+        let Freedom { privileged, terminal, .. } = *self.task.freedom;
+        let (words, timeout) = (command.words.as_slice(), command.timeout);
+        let order = Order { words, environment: &environment, user, timeout, privileged, terminal, ..self.order() };
+        let executed = self.execute(container, &order)?;
+        self.judge(container, executed)
     }
 
     fn order(&self) -> Order<'static> {
@@ -176,6 +187,8 @@ impl Run<'_> {
             user: None,
             timeout: PROBE_TIMEOUT,
             keep: self.task.limits.output,
+            privileged: false,
+            terminal: false,
             numbered: self.stage.engine.store != Store::Podman,
         }
     }

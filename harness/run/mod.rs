@@ -2,14 +2,18 @@
 //!
 //! A [`Runner`] starts commands and says what became of each; what that means for the image is decided in
 //! `check/run`. There are two: `docker` asks an engine, `sandbox` needs none, no root, and nothing
-//! registered on the host. Both run all commands of a platform in one container, restricted in the same way
-//! ([`Limits`]): no network, a read-only root with a small `/tmp`, no capabilities, no new privileges.
+//! registered on the host. Both run all commands of a platform in one container, unless one asks for a fresh one
+//! ([`Command::fresh`]), and restricted in the same way ([`Limits`]): no network, a read-only root with a small `/tmp`,
+//! no capabilities, no new privileges. What somebody asks for beyond that is a [`Freedom`].
 
 pub mod choose;
 pub mod cleanup;
 pub mod docker;
+mod freedom;
 pub mod sandbox;
 pub mod set;
+
+pub use freedom::Freedom;
 
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
@@ -28,6 +32,12 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// Why not, and what to do about it.
     fn offer(&self, platform: &Platform, cpu: Cpu) -> Result<Offer, NotReady>;
+
+    /// Whether its containers can have this freedom.
+    ///
+    /// # Errors
+    /// Why not, and what to do about it.
+    fn grants(&self, freedom: &Freedom) -> Result<(), NotReady>;
 
     /// Runs the commands one after the other and leaves nothing behind, however it ends.
     ///
@@ -63,13 +73,16 @@ pub struct Limits {
     pub memory: u64,
     /// Bytes of `/tmp`.
     pub temporary: u64,
+    /// Bytes that can be written to a root that can be ([`Freedom::writable`]), in the sandbox, where they are memory. An
+    /// engine has no such limit.
+    pub root: u64,
     /// Bytes of each output stream that are kept; what is beyond is counted and dropped.
     pub output: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { processes: 512, memory: 2 << 30, temporary: 64 << 20, output: 1 << 20 }
+        Self { processes: 512, memory: 2 << 30, temporary: 64 << 20, root: 256 << 20, output: 1 << 20 }
     }
 }
 
@@ -80,6 +93,24 @@ pub struct Command {
     pub words: Vec<String>,
     /// How long it may take.
     pub timeout: Duration,
+    /// Variables for this command alone, names and values: added to the image's, which they replace.
+    pub environment: Vec<(String, String)>,
+    /// Whether it starts in a new container of the image, in which nothing is left of earlier commands, neither files nor
+    /// processes. The first command always does.
+    pub fresh: bool,
+}
+
+impl Command {
+    /// A command in the container of the one before it, with the image's environment.
+    #[must_use]
+    pub const fn new(words: Vec<String>, timeout: Duration) -> Self {
+        Self { words, timeout, environment: Vec::new(), fresh: false }
+    }
+
+    /// Its variables as environments have them, `NAME=VALUE`.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = String> {
+        self.environment.iter().map(|(name, value)| format!("{name}={value}"))
+    }
 }
 
 /// What is to be run.
@@ -98,6 +129,17 @@ pub struct Task<'a> {
     pub commands: &'a [Command],
     /// What the container may use.
     pub limits: Limits,
+    /// Whom the commands run as, instead of the config's user and spelt like it; `None` for that one.
+    pub user: Option<&'a str>,
+    /// What the container may do beyond what each may.
+    pub freedom: &'a Freedom,
+}
+
+impl Task<'_> {
+    /// Whom the commands run as, as a config spells it; empty for the engine's default, root.
+    pub(crate) fn user(&self) -> &str {
+        self.user.unwrap_or(&self.config.user)
+    }
 }
 
 /// What was run, and how.

@@ -4,7 +4,7 @@ use super::choose::{How, Runners};
 use super::cleanup::{Keeper, Temporary};
 use super::docker::Docker;
 use super::sandbox::Sandbox;
-use super::{Cpu, NotReady, Runner};
+use super::{Cpu, Freedom, NotReady, Runner};
 use crate::image::cache::Cache;
 use crate::image::examine::Unpack;
 use crate::image::observe::Silent;
@@ -49,10 +49,11 @@ impl RunnerSet {
     }
 
     /// The runners, for choosing one.
-    pub fn runners(&self, how: How, cpu: Cpu) -> Runners<'_> {
+    pub fn runners<'a>(&'a self, how: How, cpu: Cpu, freedom: &'a Freedom) -> Runners<'a> {
         Runners {
             how,
             cpu,
+            freedom,
             sandbox: self.sandbox.as_ref().map(|sandbox| sandbox as &dyn Runner),
             docker: self.docker.as_ref().map(|docker| docker as &dyn Runner),
         }
@@ -62,7 +63,10 @@ impl RunnerSet {
     #[must_use]
     pub fn wants_unpacked(&self, how: How, cpu: Cpu, platform: &Platform) -> bool {
         how != How::Never
-            && self.runners(how, cpu).choose(platform).is_ok_and(|choice| choice.runner.name() == "sandbox")
+            && self
+                .runners(how, cpu, Freedom::none())
+                .choose(platform)
+                .is_ok_and(|choice| choice.runner.name() == "sandbox")
     }
 
     /// The sandbox, where there is one.

@@ -229,7 +229,7 @@ pub struct InEngine {
 
 impl HostPlatform {
     /// What it means for the verdict: a platform that nobody requires may be missing.
-    pub(crate) fn outcome(&self) -> Status {
+    pub fn outcome(&self) -> Status {
         match (self.status, self.required) {
             (HostStatus::Native | HostStatus::Emulated, _) => Status::Passed,
             (_, false) => Status::Skipped,

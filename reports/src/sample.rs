@@ -5,7 +5,7 @@ use crate::machine::{
 };
 use crate::model::{
     Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
-    Verdict,
+    Trial, Verdict,
 };
 
 /// The digest whose every byte is this one.

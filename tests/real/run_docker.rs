@@ -1,5 +1,6 @@
 //! The runner `docker` on real engines: what runs, how it ends, and that nothing of it stays.
 
+mod freedom;
 mod leaving;
 
 use crate::images::Layout;
@@ -14,7 +15,7 @@ use mpcheck::image::source::{EngineEnvironment, EngineOptions, Source, SourceOpt
 use mpcheck::platform::{Architecture, Platform, Selection};
 use mpcheck::probe;
 use mpcheck::run::docker::Docker;
-use mpcheck::run::{Command, Cpu, Ended, Exit, Limits, NotReady, Ran, Runner, StartError, Task};
+use mpcheck::run::{Command, Cpu, Ended, Exit, Freedom, Limits, NotReady, Ran, Runner, StartError, Task};
 use mpcheck_kit::image::Image;
 use mpcheck_kit::index::Index;
 use mpcheck_kit::layer::Layer;
@@ -110,6 +111,8 @@ impl Examined {
             cpu: Cpu::Max,
             commands,
             limits: Limits::default(),
+            user: None,
+            freedom: Freedom::none(),
         }
     }
 
@@ -175,7 +178,7 @@ fn command(line: &str) -> Command {
         Some(script) => vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()],
         None => line.split(' ').map(str::to_owned).collect(),
     };
-    Command { words, timeout: Duration::from_secs(120) }
+    Command::new(words, Duration::from_secs(120))
 }
 
 fn output(ended: &Ended) -> &str {

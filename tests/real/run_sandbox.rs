@@ -1,6 +1,7 @@
 //! The sandbox, with real programs: images made of Debian's packages and forged ones around its busybox, under real
 //! qemu. What it must never do is looked for on the machine itself: processes, mounts, files.
 
+mod freedom;
 mod in_container;
 mod leaks;
 mod leaving;

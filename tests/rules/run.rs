@@ -70,7 +70,7 @@ pub(super) fn refused_to_start(error: StartError) -> Ended {
 
 fn smoke(words: &[&str], kind: SmokeKind) -> Smoke {
     let words = words.iter().map(|word| (*word).to_owned()).collect();
-    let command = Command { words, timeout: Duration::from_millis(1500) };
+    let command = Command::new(words, Duration::from_millis(1500));
     Smoke { command, expect: Expectation::default(), kind }
 }
 

@@ -7,6 +7,7 @@ use super::{Subject, place};
 use crate::binary::{Content, ElfKind};
 use crate::check::draft::{Draft, shown_path};
 use crate::check::listing::Listing;
+use crate::check::policy::Policy;
 use crate::check::rule;
 use crate::image::rootfs::{Node, NodeKind};
 use crate::platform::ARCHITECTURES;
@@ -15,8 +16,15 @@ use mpcheck_reports::{Finding, Severity};
 const USE_TARGETARCH: &str = "build or download it for the target: use ARG TARGETARCH (and TARGETVARIANT) in place of a fixed architecture, and keep --platform=$BUILDPLATFORM out of the last stage";
 
 /// Adds all findings of both rules.
-pub(super) fn findings(subject: &Subject<'_>, reach: &Reach, all: &[Subject<'_>], found: &mut Listing) {
+pub(super) fn findings(
+    subject: &Subject<'_>,
+    reach: &Reach,
+    all: &[Subject<'_>],
+    policy: &Policy,
+    found: &mut Listing,
+) {
     let census = Census::of(subject);
+    let about = About { subject, reach, census: &census, all, policy };
     for (path, node) in subject.rootfs.iter() {
         let NodeKind::File(Some(content)) = node.kind else { continue };
         if is_emulator(path, content) {
@@ -24,10 +32,10 @@ pub(super) fn findings(subject: &Subject<'_>, reach: &Reach, all: &[Subject<'_>]
             continue;
         }
         let finding = match judge(content, &subject.platform.platform) {
-            Fit::Foreign(code) => foreign(subject, path, node, content, &code, reach, &census, all),
+            Fit::Foreign(code) => about.foreign(path, node, content, &code),
             // Windows on Arm emulates x86 for old programs; an image whose own program needs that is a mistake.
             Fit::Compatible(code) if is_emulated_by_windows(subject) && reach.way(path).is_some() => {
-                foreign(subject, path, node, content, &code, reach, &census, all)
+                about.foreign(path, node, content, &code)
             }
             Fit::Compatible(code) => compatible(subject, path, node, &code, reach),
             Fit::Native | Fit::Portable | Fit::Unknown => continue,
@@ -45,44 +53,49 @@ pub(super) fn foreign_code<'a>(subject: &Subject<'_>, path: &[u8], node: &Node<'
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one finding draws on everything that is known of the file")]
-fn foreign(
-    subject: &Subject<'_>,
-    path: &[u8],
-    node: &Node<'_>,
-    content: &Content,
-    code: &Code,
-    reach: &Reach,
-    census: &Census,
-    all: &[Subject<'_>],
-) -> Finding {
-    let platform = subject.platform;
-    // Objects and memory dumps are started by nobody, whatever directory they lie in.
-    let startable = !matches!(content, Content::Elf(elf) if matches!(elf.kind, ElfKind::Relocatable | ElfKind::Core));
-    let way = reach.way(path).filter(|_| startable);
-    let explained = if way.is_some() { None } else { place::explanation(path, content, &platform.platform) };
-    let shown = shown_path(path);
-    let message = match &explained {
-        Some(why) => format!("{shown} is for {}, which its place explains: {why}", code.name),
-        None => format!("{shown} is for {}, the platform is {}", code.name, platform.platform),
-    };
-    let hint = match (&explained, code.same_os) {
-        (Some(_), _) => "nothing to do if it is meant to be there".to_owned(),
-        (None, true) => USE_TARGETARCH.to_owned(),
-        (None, false) => format!(
-            "it was built or installed on another system: build or install it inside the image's build for {}, and keep the host's files out with .dockerignore",
-            platform.platform
-        ),
-    };
-    let draft = Draft::new(&rule::FOREIGN_ARCHITECTURE, message, hint)
-        .severity(if explained.is_some() { Severity::Note } else { Severity::Error })
-        .on(platform)
-        .path(path)
-        .layer(platform, node.layer)
-        .instead(platform.platform.to_string(), code.name.clone())
-        .reached_by(way.map(|way| way.text.clone()));
-    let cause = explained.is_none().then(|| cause::of(subject, node, content, code, census, all)).flatten();
-    draft.cause(cause).done()
+/// What a finding draws on besides the file.
+struct About<'a> {
+    subject: &'a Subject<'a>,
+    reach: &'a Reach,
+    census: &'a Census,
+    all: &'a [Subject<'a>],
+    policy: &'a Policy,
+}
+
+impl About<'_> {
+    fn foreign(&self, path: &[u8], node: &Node<'_>, content: &Content, code: &Code) -> Finding {
+        let platform = self.subject.platform;
+        // Objects and memory dumps are started by nobody, whatever directory they lie in.
+        let startable =
+            !matches!(content, Content::Elf(elf) if matches!(elf.kind, ElfKind::Relocatable | ElfKind::Core));
+        let way = self.reach.way(path).filter(|_| startable);
+        let allowed = self.policy.allows(path, code.architecture);
+        let explained = if way.is_some() { None } else { place::explanation(path, content, &platform.platform) };
+        let shown = shown_path(path);
+        let message = match (allowed, &explained) {
+            (Some(allowed), _) => format!("{shown} is for {}, which is allowed: {}", code.name, allowed.reason),
+            (None, Some(why)) => format!("{shown} is for {}, which its place explains: {why}", code.name),
+            (None, None) => format!("{shown} is for {}, the platform is {}", code.name, platform.platform),
+        };
+        let is_meant = allowed.is_some() || explained.is_some();
+        let hint = match (is_meant, code.same_os) {
+            (true, _) => "nothing to do if it is meant to be there".to_owned(),
+            (false, true) => USE_TARGETARCH.to_owned(),
+            (false, false) => format!(
+                "it was built or installed on another system: build or install it inside the image's build for {}, and keep the host's files out with .dockerignore",
+                platform.platform
+            ),
+        };
+        let draft = Draft::new(&rule::FOREIGN_ARCHITECTURE, message, hint)
+            .severity(if is_meant { Severity::Note } else { Severity::Error })
+            .on(platform)
+            .path(path)
+            .layer(platform, node.layer)
+            .instead(platform.platform.to_string(), code.name.clone())
+            .reached_by(way.map(|way| way.text.clone()));
+        let cause = (!is_meant).then(|| cause::of(self.subject, node, content, code, self.census, self.all)).flatten();
+        draft.cause(cause).done()
+    }
 }
 
 fn is_emulated_by_windows(subject: &Subject<'_>) -> bool {

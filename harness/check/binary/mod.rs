@@ -13,6 +13,7 @@ mod windows;
 pub(super) use start::path_directories;
 
 use super::listing::Listing;
+use super::policy::Policy;
 use crate::binary::content::Fingerprint;
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
@@ -49,7 +50,7 @@ impl<'a> Subject<'a> {
 }
 
 /// All findings of the group on one platform. `all` are all platforms of the image, for likely causes.
-pub(super) fn findings(subject: &Subject<'_>, all: &[Subject<'_>]) -> Vec<Finding> {
+pub(super) fn findings(subject: &Subject<'_>, all: &[Subject<'_>], policy: &Policy) -> Vec<Finding> {
     let is_windows = subject.platform.platform.os() == "windows";
     // Whether a name leads anywhere is not decided for Windows: too much of it is in the registry hive.
     let starts = if is_windows { Vec::new() } else { start::starts(subject.config, subject.rootfs) };
@@ -59,7 +60,7 @@ pub(super) fn findings(subject: &Subject<'_>, all: &[Subject<'_>]) -> Vec<Findin
         Reach::of(&subject.platform.platform, subject.config, subject.rootfs, &starts)
     };
     let mut found = Listing::default();
-    foreign::findings(subject, &reach, all, &mut found);
+    foreign::findings(subject, &reach, all, policy, &mut found);
     content::findings(subject, &reach, &mut found);
     // What was not found in a tree that was given up may be there.
     if subject.platform.has_whole_rootfs() && !subject.rootfs.is_exhausted() {

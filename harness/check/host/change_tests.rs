@@ -17,6 +17,7 @@ fn report() -> Report {
         images: Vec::new(),
         host: Some(machine),
         findings: Vec::new(),
+        trials: Vec::new(),
         timings: Vec::new(),
     }
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 /// What shall be run on every platform.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
-    /// Commands, besides `uname -m`, which is always asked.
+    /// Whether `uname -m` is asked before all others.
+    pub machine: bool,
+    /// Commands, besides that.
     pub commands: Vec<Smoke>,
     /// An argument with which the image's own entrypoint is started as well: `--help`, `--version`.
     pub entrypoint_with: Option<String>,
@@ -22,6 +24,8 @@ pub struct Wish {
     pub timeout: Duration,
     /// What a container may use.
     pub limits: Limits,
+    /// Whom commands run as, instead of the image's user.
+    pub user: Option<String>,
 }
 
 /// A command and what it should do.
@@ -113,7 +117,17 @@ pub fn attempt(
         Err(why) => return Attempt::NotRun(NotReady::new(why, "give the command yourself, with --command")),
     };
     let commands: Vec<Command> = smokes.iter().map(|smoke| smoke.command.clone()).collect();
-    let task = Task { platform, config, source, location, cpu: runners.cpu, commands: &commands, limits: wish.limits };
+    let task = Task {
+        platform,
+        config,
+        source,
+        location,
+        cpu: runners.cpu,
+        commands: &commands,
+        limits: wish.limits,
+        user: wish.user.as_deref(),
+        freedom: runners.freedom,
+    };
     let choice = match runners.choose(&platform.platform) {
         Ok(choice) => choice,
         Err(not_ready) => return Attempt::NotRun(not_ready),
@@ -146,12 +160,13 @@ pub fn attempt(
 
 /// The commands of one platform.
 fn smokes(wish: &Wish, config: &Config) -> Result<Vec<Smoke>, String> {
-    let uname = Command { words: vec!["uname".to_owned(), "-m".to_owned()], timeout: wish.timeout };
-    let mut smokes = vec![Smoke { command: uname, expect: Expectation::default(), kind: SmokeKind::Machine }];
+    let uname = Command::new(vec!["uname".to_owned(), "-m".to_owned()], wish.timeout);
+    let uname = Smoke { command: uname, expect: Expectation::default(), kind: SmokeKind::Machine };
+    let mut smokes = if wish.machine { vec![uname] } else { Vec::new() };
     smokes.extend(wish.commands.iter().cloned());
     if let Some(argument) = &wish.entrypoint_with {
         let words = entrypoint(config, argument)?;
-        let command = Command { words, timeout: wish.timeout };
+        let command = Command::new(words, wish.timeout);
         smokes.push(Smoke { command, expect: wish.entrypoint_expect.clone(), kind: SmokeKind::Asked });
     }
     Ok(smokes)

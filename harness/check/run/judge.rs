@@ -26,9 +26,18 @@ const SHOWN_MACHINE: usize = 80;
 /// What commands tell of an image.
 #[derive(Default)]
 pub(super) struct Judged {
-    pub(super) findings: Vec<Finding>,
     /// What the image itself said of its machine, or else the probe.
     pub(super) machine: String,
+    /// What is said of the platform itself, `uname -m` with it.
+    pub(super) platform: Part,
+    /// What each command says that was asked for and ended, in their order.
+    pub(super) asked: Vec<Part>,
+}
+
+/// What one command tells.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) findings: Vec<Finding>,
     /// Why it could not be told, where an emulator stood in the way.
     pub(super) undecided: Option<String>,
 }
@@ -41,14 +50,23 @@ pub(super) fn judge(
     smokes: &[Smoke],
     cpu: Cpu,
 ) -> Judged {
-    let mut judge = Judge { platform, rootfs, ran, cpu, judged: Judged::default() };
-    judge.judged.machine.clone_from(&ran.machine);
+    let mut judge = Judge { platform, rootfs, ran, cpu, machine: ran.machine.clone(), part: Part::default() };
     judge.started();
     judge.machine_is_right(&ran.machine, "the kernel");
+    let mut of_platform = std::mem::take(&mut judge.part);
+    let mut asked = Vec::new();
     for (index, (smoke, ended)) in smokes.iter().zip(&ran.ended).enumerate() {
         judge.command(index, smoke, ended);
+        let part = std::mem::take(&mut judge.part);
+        match smoke.kind {
+            SmokeKind::Machine => {
+                of_platform.findings.extend(part.findings);
+                of_platform.undecided = of_platform.undecided.or(part.undecided);
+            }
+            SmokeKind::Asked => asked.push(part),
+        }
     }
-    judge.judged
+    Judged { machine: judge.machine, platform: of_platform, asked }
 }
 
 struct Judge<'a> {
@@ -56,7 +74,9 @@ struct Judge<'a> {
     rootfs: Option<&'a RootFs<'a>>,
     ran: &'a Ran,
     cpu: Cpu,
-    judged: Judged,
+    machine: String,
+    /// What is found of the command that is being judged.
+    part: Part,
 }
 
 impl Judge<'_> {
@@ -65,11 +85,11 @@ impl Judge<'_> {
     }
 
     fn push(&mut self, draft: Draft) {
-        self.judged.findings.push(draft.done());
+        self.part.findings.push(draft.done());
     }
 
     fn undecided(&mut self, why: String) {
-        self.judged.undecided.get_or_insert(why);
+        self.part.undecided.get_or_insert(why);
     }
 
     /// The platform that the runner started must be the one that was asked for.
@@ -324,7 +344,7 @@ impl Judge<'_> {
         if said != self.ran.machine {
             self.machine_is_right(&said, "`uname -m`");
         }
-        self.judged.machine = escaped(&said);
+        self.machine = escaped(&said);
     }
 
     fn failed(&mut self, words: &str, how: &str, ended: &Ended) {

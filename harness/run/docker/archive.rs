@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use tokio::sync::mpsc::Sender;
 
 /// Bytes of a piece on its way to the engine.
@@ -107,11 +108,17 @@ fn add_blob<W: Write>(archive: &mut tar::Builder<W>, source: &dyn Source, layer:
     Ok(())
 }
 
-/// The programs that a container gets.
-pub(super) fn programs(programs: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
+/// The programs that a container gets, in this directory; without one they lie at the top.
+pub(super) fn programs(directory: &str, programs: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
+    let directory = Path::new(directory.trim_start_matches('/'));
+    if directory != Path::new("") {
+        let mut header = header(0, 0o755);
+        header.set_entry_type(tar::EntryType::Directory);
+        archive.append_data(&mut header, directory, io::empty())?;
+    }
     for (name, bytes) in programs {
-        archive.append_data(&mut header(bytes.len() as u64, 0o555), name, *bytes)?;
+        archive.append_data(&mut header(bytes.len() as u64, 0o555), directory.join(name), *bytes)?;
     }
     archive.into_inner()
 }
@@ -256,11 +263,14 @@ mod tests {
 
     #[test]
     fn programs_are_executable() {
-        let archive = programs(&[("probe", b"code"), ("wait", b"more")]).unwrap();
+        let archive = programs("", &[("probe", b"code"), ("wait", b"more")]).unwrap();
         let names: Vec<String> = members(&archive).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["probe", "wait"]);
         let mut archive = tar::Archive::new(archive.as_slice());
         let modes: Vec<u32> = archive.entries().unwrap().map(|e| e.unwrap().header().mode().unwrap()).collect();
         assert_eq!(modes, [0o555, 0o555]);
+        let names: Vec<String> =
+            members(&programs("/.at", &[("probe", b"code")]).unwrap()).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [".at", ".at/probe"]);
     }
 }

@@ -5,7 +5,7 @@ use super::leftovers::{Thing, remove};
 use super::{Run, archive, cut};
 use crate::platform::Architecture;
 use crate::probe;
-use crate::run::{Command, Cpu, Limits, NotReady};
+use crate::run::{Cpu, Freedom, Limits, NotReady};
 use bollard::Docker;
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
@@ -45,31 +45,80 @@ type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 /// A container that runs.
 pub(super) struct Container {
     pub(super) name: String,
-    /// What its own process writes. Its input is kept too, since an engine takes a closed one for the end.
-    attached: AttachContainerResults,
+    /// What its own process writes, of the first container of a run. Its input is kept too, since an engine takes a
+    /// closed one for the end.
+    attached: Option<AttachContainerResults>,
 }
 
 impl Run<'_> {
-    /// Makes and starts a container of the image that lives long enough for these commands.
+    /// Makes and starts the first container of a run, which lives long enough for all its commands.
     ///
     /// What the image declares as volumes, and the probe, are in another container's: that one is never started,
     /// and this one sees them read-only. An engine copies nothing into a container with a read-only root but into its
     /// volumes, and volumes are places on the disk of the engine's host that have no limit. They go with whichever of
     /// the two is removed last.
-    pub(super) fn start(&self, image: &Held, commands: &[Command]) -> Result<Container, NotReady> {
-        let name = format!("mpcheck-run-{}", random());
+    ///
+    /// Where the root can be written, so can be what the image declares as volumes: each container has its own.
+    pub(super) fn start(&self, image: &Held) -> Result<Container, NotReady> {
+        let name = name();
+        if self.task.freedom.writable {
+            self.create_writable(image, &name)?;
+            let attached = Some(self.attach(&name)?);
+            self.go(&name)?;
+            return Ok(Container { name, attached });
+        }
         let files = format!("{name}-files");
         self.create(image, &files, self.body(&image.id, files_config()))?;
-        self.give_programs(&files, commands)?;
-        self.create(image, &name, self.body(&image.id, host_config(self.task.limits, &files)))?;
-        let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
-        let attached =
-            self.link.ask("attached to a container", self.link.client.attach_container(&name, Some(options)))?;
-        let started = self.link.client.start_container(&name, None::<StartContainerOptions>);
-        self.link.ask("asked to start a container", started)?;
+        self.give_programs(&files, DIRECTORY)?;
+        self.create(image, &name, self.body(&image.id, self.host_config(Some(&files))))?;
+        let attached = Some(self.attach(&name)?);
+        self.go(&name)?;
         // Only now: until it runs it does not count as a user of the volumes (Docker 20.10 to 28.5).
         self.discard(&files)?;
         Ok(Container { name, attached })
+    }
+
+    /// Makes and starts one more container of the run, and removes the one before it.
+    ///
+    /// It sees that one's read-only files, which go with whichever of the two is removed last.
+    pub(super) fn start_after(&self, image: &Held, before: Container) -> Result<Container, NotReady> {
+        let name = name();
+        let started = if self.task.freedom.writable {
+            self.create_writable(image, &name).and_then(|()| self.go(&name))
+        } else {
+            let body = self.body(&image.id, self.host_config(Some(&before.name)));
+            self.create(image, &name, body).and_then(|()| self.go(&name))
+        };
+        self.discard(&before.name)?;
+        match started {
+            Ok(()) => Ok(Container { name, attached: None }),
+            Err(error) if self.link.leftovers.is_stopped() => Err(error),
+            // The other one may have come to its end, and taken its files with it.
+            Err(_) => {
+                self.discard(&name)?;
+                self.start(image)
+            }
+        }
+    }
+
+    fn create_writable(&self, image: &Held, name: &str) -> Result<(), NotReady> {
+        self.create(image, name, self.body(&image.id, self.host_config(None)))?;
+        self.give_programs(name, "/")
+    }
+
+    fn attach(&self, name: &str) -> Result<AttachContainerResults, NotReady> {
+        let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
+        self.link.ask("attached to a container", self.link.client.attach_container(name, Some(options)))
+    }
+
+    fn go(&self, name: &str) -> Result<(), NotReady> {
+        let started = self.link.client.start_container(name, None::<StartContainerOptions>);
+        self.link.ask("asked to start a container", started)
+    }
+
+    /// What the run's containers may do; `files` is the container whose volumes they see.
+    fn host_config(&self, files: Option<&str>) -> HostConfig {
+        host_config(self.task.limits, self.task.freedom, files)
     }
 
     fn create(&self, image: &Held, name: &str, body: ContainerCreateBody) -> Result<(), NotReady> {
@@ -92,15 +141,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn give_programs(&self, name: &str, commands: &[Command]) -> Result<(), NotReady> {
-        let life = commands.iter().map(|command| command.timeout.saturating_add(SLACK_EACH));
+    /// Puts the programs into a container, whose root or whose volume this directory is.
+    fn give_programs(&self, name: &str, into: &str) -> Result<(), NotReady> {
+        let life = self.task.commands.iter().map(|command| command.timeout.saturating_add(SLACK_EACH));
         let life = life.fold(SLACK, Duration::saturating_add);
         let seconds = u32::try_from(life.as_secs()).unwrap_or(u32::MAX);
         let waiter = probe::waiter(self.stage.row, seconds)
             .ok_or_else(|| NotReady::new(format!("there is no waiting program for {}", self.stage.row.name), ""))?;
-        let archive = archive::programs(&[("wait", &waiter), ("probe", &self.stage.probe)])
+        let below = if into == DIRECTORY { "" } else { DIRECTORY };
+        let archive = archive::programs(below, &[("wait", &waiter), ("probe", &self.stage.probe)])
             .map_err(|e| NotReady::new(format!("the probe could not be packed: {e}"), ""))?;
-        let options = UploadToContainerOptionsBuilder::default().path(DIRECTORY).build();
+        let options = UploadToContainerOptionsBuilder::default().path(into).build();
         let upload = self.link.client.upload_to_container(name, Some(options), bollard::body_full(archive.into()));
         self.link.ask("given the probe", upload)
     }
@@ -129,7 +180,8 @@ impl Container {
     /// What its own process wrote, where it ended.
     pub(super) async fn last_words(&mut self) -> String {
         let mut text = String::new();
-        let read = read_text(&mut self.attached.output, &mut text);
+        let Some(attached) = &mut self.attached else { return text };
+        let read = read_text(&mut attached.output, &mut text);
         let _ = tokio::time::timeout(LAST_WORDS, read).await;
         text
     }
@@ -156,6 +208,10 @@ async fn read_text(output: &mut Output, text: &mut String) {
             return;
         }
     }
+}
+
+fn name() -> String {
+    format!("mpcheck-run-{}", random())
 }
 
 /// Sixteen digits that no two runs share: `RandomState` is seeded by the system.
@@ -185,9 +241,32 @@ fn files_config() -> HostConfig {
     }
 }
 
-/// For the container in which commands run: it sees the other's files.
-fn host_config(limits: Limits, files: &str) -> HostConfig {
-    HostConfig { volumes_from: Some(vec![format!("{files}:ro")]), ..confined(limits) }
+/// For a container in which commands run: it sees the other's files.
+fn host_config(limits: Limits, freedom: &Freedom, files: Option<&str>) -> HostConfig {
+    let mut config = HostConfig { volumes_from: files.map(|files| vec![format!("{files}:ro")]), ..confined(limits) };
+    if freedom.writable {
+        config.readonly_rootfs = None;
+    }
+    if freedom.network {
+        config.network_mode = None;
+    }
+    if !freedom.capabilities.is_empty() {
+        config.cap_add = Some(freedom.capabilities.clone());
+        config.security_opt = None;
+    }
+    if freedom.privileged {
+        config.privileged = Some(true);
+        config.cap_drop = None;
+        config.security_opt = None;
+    }
+    if !freedom.mounts.is_empty() {
+        config.binds = Some(freedom.mounts.clone());
+    }
+    // An engine refuses two mounts at one place.
+    if freedom.mounts_at("/tmp") {
+        config.tmpfs = None;
+    }
+    config
 }
 
 /// DESIGN, "Safety".
@@ -234,7 +313,7 @@ mod tests {
     #[test]
     fn limits_that_no_engine_can_count_are_the_largest_that_it_can() {
         let limits = Limits { processes: u64::MAX, memory: u64::MAX, ..Limits::default() };
-        let config = host_config(limits, "files");
+        let config = host_config(limits, Freedom::none(), Some("files"));
         assert_eq!((config.pids_limit, config.memory), (Some(i64::MAX), Some(i64::MAX)));
     }
 }

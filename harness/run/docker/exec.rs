@@ -27,6 +27,10 @@ pub(super) struct Order<'a> {
     pub(super) environment: &'a [String],
     /// As whom; `None` as the container's user.
     pub(super) user: Option<&'a str>,
+    /// Whether it has all capabilities, as its container.
+    pub(super) privileged: bool,
+    /// Whether it has a terminal.
+    pub(super) terminal: bool,
     /// How long it may take.
     pub(super) timeout: Duration,
     /// How many bytes of each stream are kept.
@@ -53,6 +57,8 @@ pub(super) struct Executed {
     pub(super) end: End,
     pub(super) stdout: Output,
     pub(super) stderr: Output,
+    /// Whether standard output and standard error are one, with a terminal's line ends.
+    pub(super) terminal: bool,
     pub(super) took: Duration,
 }
 
@@ -67,8 +73,12 @@ pub(super) async fn execute(docker: &Docker, container: &str, order: &Order<'_>)
         cmd: Some(order.words.to_vec()),
         env: Some(order.environment.to_vec()),
         user: order.user.map(str::to_owned),
+        privileged: Some(order.privileged),
+        // The stream is not told of it: it stays in frames then, whatever the program writes.
+        tty: Some(order.terminal),
         ..ExecConfig::default()
     };
+    let terminal = order.terminal;
     let began = Instant::now();
     let (mut stdout, mut stderr) = (Output::default(), Output::default());
     let id = match docker.create_exec(container, config).await {
@@ -76,7 +86,7 @@ pub(super) async fn execute(docker: &Docker, container: &str, order: &Order<'_>)
         // Of the container: it is gone (404), or does not run (409). Anything else is about the program, as
         // Podman looks for the user at this point already.
         Err(Error::DockerResponseServerError { status_code: 400 | 500, message }) => {
-            return Ok(Executed { end: End::Refused { message }, stdout, stderr, took: began.elapsed() });
+            return Ok(Executed { end: End::Refused { message }, stdout, stderr, terminal, took: began.elapsed() });
         }
         Err(error) => return Err(error),
     };
@@ -85,7 +95,7 @@ pub(super) async fn execute(docker: &Docker, container: &str, order: &Order<'_>)
         Ok(end) => end?,
         Err(_) => End::TimedOut,
     };
-    let mut executed = Executed { end, stdout, stderr, took: began.elapsed() };
+    let mut executed = Executed { end, stdout, stderr, terminal, took: began.elapsed() };
     if let End::Refused { message } = &mut executed.end
         && message.is_empty()
     {
@@ -177,11 +187,13 @@ impl Executed {
     /// way, as `no such file or directory`.
     fn runtime_refusal(&self) -> Option<StartError> {
         let failed = matches!(self.end, End::Exited { code: 1 | 126 | 127 | 255 });
-        if !failed || self.stdout.total != 0 || self.stderr.total > self.stderr.bytes.len() as u64 {
+        let (said, other) = if self.terminal { (&self.stdout, &self.stderr) } else { (&self.stderr, &self.stdout) };
+        if !failed || other.total != 0 || said.total > said.bytes.len() as u64 {
             return None;
         }
-        let text = self.stderr.text();
+        let text = said.text();
         let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'))?;
+        let line = if self.terminal { line.trim_end_matches('\r') } else { line };
         let (what, why) = line.rsplit_once(": ")?;
         let of_runtime = what.strip_prefix("exec ").is_some_and(|path| path.starts_with('/') && !path.contains(": "));
         let of_old_runtime = what.ends_with("exec user process caused");
@@ -272,7 +284,7 @@ mod tests {
 
     fn executed(end: End, stdout: &str, stderr: &str) -> Executed {
         let output = |text: &str| Output { bytes: text.into(), total: text.len() as u64 };
-        Executed { end, stdout: output(stdout), stderr: output(stderr), took: Duration::ZERO }
+        Executed { end, stdout: output(stdout), stderr: output(stderr), terminal: false, took: Duration::ZERO }
     }
 
     #[rstest]
@@ -350,6 +362,14 @@ mod tests {
     ) {
         let expected = expected.map_or(Exit::Code(i32::try_from(code).unwrap()), Exit::NotStarted);
         assert_eq!(executed(End::Exited { code }, stdout, stderr).exit(), expected);
+    }
+
+    #[rstest]
+    #[case("exec /app: exec format error\r\n", Exit::NotStarted(StartError::ExecFormat))]
+    #[case("exec /app: exec format error\r\nmore\r\n", Exit::Code(255))]
+    fn a_terminal_has_the_runtimes_words_on_its_output(#[case] stdout: &str, #[case] expected: Exit) {
+        let executed = Executed { terminal: true, ..executed(End::Exited { code: 255 }, stdout, "") };
+        assert_eq!(executed.exit(), expected);
     }
 
     #[test]

@@ -210,6 +210,8 @@ impl Proof<'_> {
             words: &words,
             environment,
             user: None,
+            privileged: false,
+            terminal: false,
             timeout: self.patience.program,
             keep: KEEP,
             numbered: self.engine.store != Store::Podman,
@@ -268,7 +270,7 @@ impl Forged {
         // The mark is in it too, so that no two runs share an image: one would be removed from under the other.
         let mut files: Vec<(&str, &[u8])> = vec![("wait", &waiter), ("mark", mark.as_bytes())];
         files.extend(probes.iter().map(|(name, program)| (*name, program.as_slice())));
-        let layer = programs(&files).ok()?;
+        let layer = programs("", &files).ok()?;
         let image = format!("{OWN}{mark}:probe");
         let archive = image_of(&image, own, layer).ok()?;
         Some(Self { image, container: format!("mpcheck-host-{mark}"), archive })

@@ -120,7 +120,7 @@ fn run(docker: &Docker) -> Result<Ran, NotReady> {
         layers: Vec::new(),
         artifact: None,
     };
-    let commands = [Command { words: vec!["true".to_owned()], timeout: Duration::from_secs(1) }];
+    let commands = [Command::new(vec!["true".to_owned()], Duration::from_secs(1))];
     docker.run(&Task {
         platform: &facts,
         config: &config,
@@ -129,6 +129,8 @@ fn run(docker: &Docker) -> Result<Ran, NotReady> {
         cpu: Cpu::Max,
         commands: &commands,
         limits: Limits::default(),
+        user: None,
+        freedom: Freedom::none(),
     })
 }
 

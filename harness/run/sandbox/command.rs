@@ -1,6 +1,6 @@
 //! Commands in the form that the kernel wants, with the environment that an engine would give them.
 
-use super::super::{NotReady, Task};
+use super::super::{Command, NotReady, Task};
 use super::prepared::{Pointers, PreparedCommand};
 use super::user;
 use crate::image::document::DEFAULT_PATH;
@@ -12,8 +12,13 @@ use std::path::Path;
 /// The largest `/etc/passwd` or `/etc/group` that is read.
 const MAX_ACCOUNTS: u64 = 1 << 20;
 
-/// The environment of the commands, as an engine makes it.
-pub(super) fn environment(task: &Task<'_>, user: &user::User, cpu: Option<&str>) -> Vec<String> {
+/// The environment of one command, or where there is none of the probe, as an engine makes it.
+pub(super) fn environment(
+    task: &Task<'_>,
+    user: &user::User,
+    cpu: Option<&str>,
+    command: Option<&Command>,
+) -> Vec<String> {
     let mut environment = task.config.environment.clone();
     let mut add = |name: &str, value: &str| {
         if task.config.variable(name).is_none() {
@@ -27,7 +32,17 @@ pub(super) fn environment(task: &Task<'_>, user: &user::User, cpu: Option<&str>)
         environment.retain(|entry| !entry.starts_with("QEMU_CPU="));
         environment.push(format!("QEMU_CPU={cpu}"));
     }
+    for (name, value) in command.iter().flat_map(|command| &command.environment) {
+        // One of a name: which of two counts is for the program to say.
+        environment.retain(|entry| entry.strip_prefix(name.as_str()).is_none_or(|rest| !rest.starts_with('=')));
+        environment.push(format!("{name}={value}"));
+    }
     environment
+}
+
+/// The `PATH` of an environment, in which a program is looked for.
+pub(super) fn search_path(environment: &[String]) -> &str {
+    environment.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH)
 }
 
 /// A command with the paths at which its program may be.

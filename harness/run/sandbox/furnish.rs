@@ -58,9 +58,16 @@ pub(super) fn enter(prepared: &Prepared) -> Result<(), Failed> {
         fsconfig_set_string(&context, c"lowerdir+", &**layer).at(Step::Overlay)?;
     }
     fsconfig_set_flag(&context, c"userxattr").at(Step::Overlay)?;
+    let mut attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    match &prepared.writable {
+        None => attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY,
+        Some(size) => {
+            upper(size)?;
+            fsconfig_set_string(&context, c"upperdir", c"upper/root").at(Step::Overlay)?;
+            fsconfig_set_string(&context, c"workdir", c"upper/work").at(Step::Overlay)?;
+        }
+    }
     fsconfig_create(&context).at(Step::Overlay)?;
-    let attributes =
-        MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     let root = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::Overlay)?;
     // These are the host's; taken before it is left.
     let devices = Devices::open()?;
@@ -73,6 +80,18 @@ pub(super) fn enter(prepared: &Prepared) -> Result<(), Failed> {
     let dev = tmpfs(c"1048576", c"0755", MountAttrFlags::MOUNT_ATTR_NOSUID)?;
     attach(dev.as_fd(), c"/dev", Step::Dev)?;
     devices.attach()
+}
+
+/// Where what is written to the root goes: memory, mounted over an empty directory of the store for this namespace alone.
+fn upper(size: &CStr) -> Result<(), Failed> {
+    let memory = tmpfs(size, c"0755", MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    attach(memory.as_fd(), c"upper", Step::Tmpfs)?;
+    for directory in [c"upper/root", c"upper/work"] {
+        fs::mkdir(directory, Mode::from_raw_mode(0o755)).at(Step::Tmpfs)?;
+        // The umask took bits away. This one is the root's mode.
+        fs::chmod(directory, Mode::from_raw_mode(0o755)).at(Step::Tmpfs)?;
+    }
+    Ok(())
 }
 
 fn attach(mount: BorrowedFd<'_>, place: &CStr, step: Step) -> Result<(), Failed> {

@@ -5,7 +5,8 @@
 //!   platform's emulator, and no other;
 //! - where the platform is foreign, a handler for the host's own programs that *refuses and reports* them, as the
 //!   platform's real machine would (`handler.rs`);
-//! - the image's layers as a read-only overlay, straight from the [`Store`] of unpacked layers.
+//! - the image's layers as a read-only overlay, straight from the [`Store`] of unpacked layers; where it was asked to be
+//!   writable, with a tmpfs on top of them.
 //!
 //! There is one user in it, the image's, who owns all files and has no capabilities. So a program that would fail
 //! elsewhere because a file belongs to another user does not fail here; that needs `--run docker`.
@@ -32,7 +33,7 @@ mod proof;
 mod spawn;
 mod user;
 
-use super::{Command, Cpu, Ended, Exit, Limits, NotReady, Offer, Ran, Refused, Runner, Task, emulator_version};
+use super::{Cpu, Ended, Exit, Freedom, Limits, NotReady, Offer, Ran, Refused, Runner, Task, emulator_version};
 use crate::image::digest::Digest;
 use crate::image::document::DEFAULT_PATH;
 use crate::image::layer;
@@ -41,7 +42,7 @@ use crate::image::store::{Held, Store};
 use crate::image::{LayerState, PlatformFacts};
 use crate::platform::{Architecture, Platform};
 use crate::probe;
-use command::{accounts, c_string, environment, prepared_command};
+use command::{accounts, c_string, environment, prepared_command, search_path};
 use emulator::{Emulator, Emulators};
 pub use forbidden::NOEXEC;
 use prepared::{Prepared, PreparedCommand, PreparedFile};
@@ -97,7 +98,8 @@ impl Sandbox {
         // Root's is apart from that of a user who has the same cache directory: the files belong to others.
         let directory = if owner.is_some() { directory.join("root") } else { directory.join("user") };
         let store = Store::open(directory, owner)?;
-        for skeleton in ["skeleton", "skeleton/proc", "skeleton/dev", "skeleton/tmp", "skeleton/sys", "empty"] {
+        for skeleton in ["skeleton", "skeleton/proc", "skeleton/dev", "skeleton/tmp", "skeleton/sys", "empty", "upper"]
+        {
             std::fs::create_dir_all(store.directory().join(skeleton))?;
             if let Some((user, group)) = owner {
                 std::os::unix::fs::lchown(store.directory().join(skeleton), Some(user), Some(group))?;
@@ -260,6 +262,7 @@ impl Sandbox {
             group_map: c_string(format!("{} 0 1", user.group).as_bytes())?,
             store: c_string(self.store.directory().as_os_str().as_encoded_bytes())?,
             layers: layers.iter().map(|layer| c_string(layer.as_bytes())).collect::<Result<_, _>>()?,
+            writable: None,
             handlers,
             files,
             temporary: c_string(limits.temporary.to_string().as_bytes())?,
@@ -307,12 +310,17 @@ impl Runner for Sandbox {
         Ok(Offer { emulator: ready.emulator.map(|(version, origin)| format!("{version} from {origin}")) })
     }
 
+    fn grants(&self, freedom: &Freedom) -> Result<(), NotReady> {
+        freedom.of_sandbox()
+    }
+
     fn run(&self, task: &Task<'_>) -> Result<Ran, NotReady> {
+        self.grants(task.freedom)?;
         let platform = &task.platform.platform;
         let ready = self.ready(platform, task.cpu)?;
         let held = self.layers(task)?;
         let accounts = |name| accounts(self.store.directory(), &held, name);
-        let user = user::find(&task.config.user, &accounts("etc/passwd"), &accounts("etc/group"))
+        let user = user::find(task.user(), &accounts("etc/passwd"), &accounts("etc/group"))
             .map_err(|why| NotReady::new(why, "an engine would not start it either"))?;
         // The skeleton is on top: directories merge, and what the image has instead of one (a link, a whiteout), or has
         // not, gives way to it.
@@ -321,31 +329,41 @@ impl Runner for Sandbox {
         if layers.len() < 2 {
             layers.push("empty".to_owned());
         }
-        let environment = environment(task, &user, ready.cpu);
-        let path = task.config.variable("PATH").unwrap_or(DEFAULT_PATH);
-        let mut commands = vec![prepared_command(&[PROBE], &environment, path)?];
+        let mut commands = vec![prepared_command(&[PROBE], &environment(task, &user, ready.cpu, None), DEFAULT_PATH)?];
         for command in task.commands {
-            commands.push(prepared_command(&command.words, &environment, path)?);
+            let environment = environment(task, &user, ready.cpu, Some(command));
+            commands.push(prepared_command(&command.words, &environment, search_path(&environment))?);
         }
         let directory = match task.config.working_directory.as_str() {
             "" => c"/".to_owned(),
             directory => c_string(format!("/{}", directory.trim_start_matches('/')).as_bytes())?,
         };
         let files = vec![prepared_file(PROBE, platform.row().and_then(probe::probe).unwrap_or_default())?];
-        let prepared = self.prepared(&layers, &user, Some(ready.handlers), files, directory, commands, task.limits)?;
-        let running = Running::start(&prepared, self.host).map_err(|broken| forbidden::why(&broken))?;
+        let handlers = Some(ready.handlers);
+        let mut prepared = self.prepared(&layers, &user, handlers, files, directory, commands, task.limits)?;
+        if task.freedom.writable {
+            prepared.writable = Some(c_string(task.limits.root.to_string().as_bytes())?);
+        }
         let broken = |broken| forbidden::why(&broken);
+        let start = || Running::start(&prepared, self.host).map_err(broken);
+        let mut running = start()?;
         let probed = running.run(0, PROBE_TIMEOUT, &task.limits).map_err(broken)?;
         let machine = machine(&probed, platform, None)?;
         let mut ended = Vec::new();
         let mut refused = Vec::new();
         let mut interrupted = None;
-        for (index, Command { timeout, .. }) in task.commands.iter().enumerate() {
-            match running.run(index + 1, *timeout, &task.limits) {
+        for (index, command) in task.commands.iter().enumerate() {
+            let mut run = || -> Result<Ended, NotReady> {
+                if command.fresh && index > 0 {
+                    running = start()?;
+                }
+                running.run(index + 1, command.timeout, &task.limits).map_err(broken)
+            };
+            match run() {
                 Ok(end) => ended.push(end),
                 // What was seen so far stands.
                 Err(failed) => {
-                    interrupted = Some(broken(failed));
+                    interrupted = Some(failed);
                     break;
                 }
             }

@@ -13,6 +13,8 @@ pub(super) struct Prepared {
     pub(super) store: CString,
     /// The lower directories, the topmost first.
     pub(super) layers: Vec<CString>,
+    /// How many bytes can be written to the root; `None` where it is read-only.
+    pub(super) writable: Option<CString>,
     /// Lines for a binfmt_misc of its own; `None` leaves it the host's handlers.
     pub(super) handlers: Option<Vec<Vec<u8>>>,
     /// Files in `/dev/mpcheck`.

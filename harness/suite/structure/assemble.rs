@@ -1,7 +1,7 @@
 //! From what is written in a file to its tests.
 
 use super::super::located::Place;
-use super::command::{CommandTest, Freedom, Shared};
+use super::command::{CommandTest, Shared};
 use super::document::{Command, Content, Existence, License, Metadata, Name, RunOptions, Text, V2, Variable, Words};
 use super::existence::ExistenceTest;
 use super::files::ContentTest;
@@ -9,6 +9,7 @@ use super::license::LicenseTest;
 use super::metadata::{Entry, MetadataTest};
 use super::pattern::Pattern;
 use super::{Caller, Format, Kind, Schema, Test, dotenv};
+use crate::run::Freedom;
 use std::sync::Arc;
 
 /// What a list of `envVars` becomes.
@@ -28,7 +29,7 @@ pub(super) fn tests(file: V2, schema: Schema, format: Format, caller: &Caller<'_
             writable: true,
             network: false,
             privileged: options.privileged,
-            capabilities: options.capabilities,
+            capabilities: capabilities(options.capabilities),
             mounts: options.bind_mounts,
             terminal: options.allocate_tty,
         },
@@ -40,6 +41,18 @@ pub(super) fn tests(file: V2, schema: Schema, format: Format, caller: &Caller<'_
     tests.extend(file.license_tests.into_iter().map(|test| license(test, schema)));
     tests.extend(metadata(file.metadata_test));
     tests
+}
+
+/// Docker adds to the set that every container has (moby, `oci/caps/defaults.go`).
+fn capabilities(asked: Vec<String>) -> Vec<String> {
+    const DOCKERS: [&str; 14] = [
+        "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
+        "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
+    ];
+    if asked.is_empty() {
+        return asked;
+    }
+    DOCKERS.map(str::to_owned).into_iter().chain(asked).collect()
 }
 
 /// What `envFile` and then `envVars` set, and what could not be read.

@@ -7,7 +7,7 @@ use super::pattern::{Pattern, text};
 use super::Schema;
 use crate::check::run::output::{is_cut, shown, without_warnings_of_qemu};
 use crate::image::document::Config;
-use crate::run::{Ended, Exit, Output};
+use crate::run::{Ended, Exit, Freedom, Output};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ pub struct Plan {
     pub command: Start,
     /// Who runs them; `None`: the image's user.
     pub user: Option<String>,
-    /// What the container has.
+    /// What the container has: a root that can be written, as there, and what the file asks for.
     pub freedom: Freedom,
 }
 
@@ -58,23 +58,6 @@ pub struct Start {
     pub words: Vec<String>,
     /// Variables besides the image's, and instead of those of the same name.
     pub environment: Vec<(String, String)>,
-}
-
-/// What a container has beyond mpcheck's usual ones.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Freedom {
-    /// Its root can be written to. Always so: container-structure-test's can.
-    pub writable: bool,
-    /// It has a network. Never so: whoever runs the test may turn it on.
-    pub network: bool,
-    /// It is privileged.
-    pub privileged: bool,
-    /// Capabilities, as Docker names them.
-    pub capabilities: Vec<String>,
-    /// Mounts, `source:destination[:options]`.
-    pub mounts: Vec<String>,
-    /// It has a terminal: standard error is in standard output.
-    pub terminal: bool,
 }
 
 impl CommandTest {

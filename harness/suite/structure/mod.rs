@@ -6,11 +6,12 @@
 //! `tests/real/structure.rs`.
 //!
 //! What it does wrong is not copied. The departures, one in a line:
-//! - containers have no network unless that is asked for (there, always);
+//! - containers have no network unless the suite asks for one (there, always), and no capabilities unless
+//!   `containerRunOptions` names some (there, always Docker's own set);
 //! - `containerRunOptions` with `envVars` or `envFile`: a test's own `envVars` count too (there, they are lost); where both
 //!   set a variable, the options' value counts, as there;
 //! - `containerRunOptions.envVars` that the caller has not, or has empty, are left out (there, no container starts);
-//! - `capabilities` are given (there, they are read and forgotten), and with `allocateTty` the output is read (there, it
+//! - `capabilities` are given, besides Docker's own set (there, they are read and forgotten), and with `allocateTty` the output is read (there, it
 //!   cannot be, or is empty);
 //! - links are followed within the image's own root, relative ones from where they lie (there, from the root);
 //! - what an engine adds to every container (`/etc/hosts`, `/.dockerenv`, mount points of volumes) is not in the image;
@@ -39,7 +40,7 @@ mod re2;
 mod read;
 mod unicode_names;
 
-pub use command::{CommandTest, Freedom, Plan, Start};
+pub use command::{CommandTest, Plan, Start};
 pub use existence::ExistenceTest;
 pub use files::{ContentTest, ReadFile};
 pub use license::LicenseTest;

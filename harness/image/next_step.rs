@@ -1,8 +1,8 @@
 //! What to do about an image that could not be read.
 
-use crate::image::examine::ExamineError;
-use crate::image::reference::{ImageName, Location, PathKind};
-use crate::image::source::SourceError;
+use super::examine::ExamineError;
+use super::reference::{ImageName, Location, PathKind};
+use super::source::SourceError;
 use std::path::Path;
 
 /// The next step, as what follows the error and a `; `.

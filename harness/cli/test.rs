@@ -1,0 +1,171 @@
+//! `mpcheck test`: suites, run here.
+
+use super::arguments::{Color, TestArguments};
+use super::check::{milliseconds, not_of_a_host, reader, selection};
+use super::console;
+use super::failure::Failure;
+use super::output::{self, ReportFile};
+use super::progress::Progress;
+use crate::image::parallel::in_parallel;
+use crate::image::reader::Reader;
+use crate::image::source::registry::check_ca_file;
+use crate::platform::Selection;
+use crate::run::cleanup;
+use crate::suite::case::{Case, Subject};
+use crate::suite::filter::Filter;
+use crate::suite::plan::Suite;
+use crate::suite::session::{Outcome, Session};
+use crate::suite::{Gathered, SuiteError, gather};
+use mpcheck_reports::{self as reports, FailOn, Report, Tool, Verdict};
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+/// Runs suites, prints the result and gives the exit code.
+pub(super) fn run(arguments: &TestArguments, color: Color) -> Result<u8, Failure> {
+    not_of_a_host(&arguments.result)?;
+    let (started, begun) = (SystemTime::now(), Instant::now());
+    if let Some(file) = &arguments.source.ca_cert {
+        check_ca_file(file).map_err(|error| Failure::usage(format!("--ca-cert: {error}")))?;
+    }
+    let variable = std::env::var_os("DOCKER_DEFAULT_PLATFORM").map(|value| value.to_string_lossy().into_owned());
+    let (platforms, from_environment) = selection(&arguments.platform, variable.as_deref())?;
+    if from_environment && !arguments.quiet {
+        let text = "only the platforms of DOCKER_DEFAULT_PLATFORM are run; --platform all runs every one";
+        console::warn(text, color);
+    }
+    let reader = reader(&arguments.reading, &arguments.source);
+    let mut gathered = gathered(arguments)?;
+    gathered.suites.iter_mut().for_each(|suite| change(suite, arguments));
+    let mut session = session(gathered, reader, arguments, &platforms);
+    if arguments.list {
+        return list(&session);
+    }
+    if session.wanted().next().is_none() {
+        console::complain(&nothing_to_run(&session), color);
+        return Ok(4);
+    }
+    let files = arguments.result.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
+    let progress = Arc::new(Progress::new(arguments.quiet));
+    session.watched_by(Arc::<Progress>::clone(&progress));
+    let jobs = arguments.reading.jobs.map_or_else(crate::image::reader::default_jobs, usize::from);
+    let wanted: Vec<usize> = session.wanted().collect();
+    let outcomes = in_parallel(&wanted, jobs, |at| session.outcome(*at));
+    let mut warnings = progress.finish();
+    let mut report = report(&session, &wanted, outcomes, started, &mut warnings);
+    if !arguments.quiet {
+        warnings.iter().for_each(|warning| console::warn(warning, color));
+    }
+    if let Some(cache) = session.cache() {
+        // What is left behind does no harm; the next run tries again.
+        let _ = cache.prune(started);
+    }
+    report.duration_ms = milliseconds(begun.elapsed());
+    report.verdict = reports::verdict(&report, arguments.result.fail_on);
+    report.sort();
+    for file in files {
+        file.write(&report, arguments.result.fail_on, arguments.verbose)?;
+    }
+    output::to_stdout(&report, &arguments.result, arguments.verbose, color)?;
+    Ok(reports::exit_code(&report, arguments.result.fail_on))
+}
+
+fn gathered(arguments: &TestArguments) -> Result<Gathered, Failure> {
+    gather(&arguments.suites).map_err(|error| failure(&error))
+}
+
+/// What is wrong with a suite. The first problem's next step is the hint; the others stand in the text.
+pub(super) fn failure(error: &SuiteError) -> Failure {
+    Failure::of_suite(error.to_string(), error.exit_code())
+}
+
+/// What the command line says comes before what the suite says.
+fn change(suite: &mut Suite, arguments: &TestArguments) {
+    for image in &mut suite.images {
+        if let Some(run) = arguments.run {
+            image.run.how = run.into();
+        }
+        image.run.required |= arguments.require_run;
+        if arguments.result.fail_on == FailOn::Warning {
+            image.fail_on = FailOn::Warning;
+        }
+    }
+}
+
+fn session(gathered: Gathered, reader: Reader, arguments: &TestArguments, platforms: &Selection) -> Session {
+    let Gathered { suites, tests } = gathered;
+    let mut session = Session::new(suites, &tests, reader);
+    let filter = Filter { filters: arguments.filters.clone(), exact: arguments.exact, skip: arguments.skip.clone() };
+    if arguments.ignored || arguments.include_ignored {
+        session.include_ignored(arguments.ignored);
+    }
+    session.want(|case| filter.takes(&case.name));
+    if let Some(shard) = arguments.shard {
+        session.want(|case| shard.has(case.group()));
+    }
+    if !platforms.is_all() {
+        let takes: Vec<bool> = session.cases().iter().map(|case| of_platforms(&session, case, platforms)).collect();
+        let mut takes = takes.into_iter();
+        session.want(|_| takes.next().unwrap_or(false));
+    }
+    session
+}
+
+/// Whether a case is of one of the platforms.
+fn of_platforms(session: &Session, case: &Case, platforms: &Selection) -> bool {
+    let Subject::Platform(image, platform) = case.subject else { return false };
+    let image = session.suite(case).and_then(|suite| suite.images.get(image));
+    let platform = image.and_then(|image| image.platforms.get(platform));
+    platform.is_some_and(|platform| platforms.platforms().iter().any(|wanted| platform.satisfies(wanted)))
+}
+
+/// A line for each trial, as `cargo test -- --list --format terse` prints it.
+fn list(session: &Session) -> Result<u8, Failure> {
+    let names = session.wanted().filter_map(|at| session.cases().get(at));
+    let mut text = Vec::new();
+    for case in names {
+        // Writing to a vector cannot fail.
+        let _ = writeln!(text, "{}: test", case.name);
+    }
+    console::print(&String::from_utf8_lossy(&text))
+}
+
+fn nothing_to_run(session: &Session) -> Failure {
+    let all = session.cases().len();
+    Failure::unexamined(format!("nothing to run: none of the {all} trials was asked for"))
+        .hint("--list shows their names; filters, --skip, --platform and --shard choose among them")
+}
+
+fn report(
+    session: &Session,
+    wanted: &[usize],
+    outcomes: Vec<Outcome>,
+    started: SystemTime,
+    warnings: &mut Vec<String>,
+) -> Report {
+    let (images, host, more) = session.seen();
+    warnings.extend(more);
+    warnings.sort();
+    warnings.dedup();
+    let trials = wanted.iter().zip(&outcomes).filter_map(|(at, outcome)| session.trial(*at, outcome)).collect();
+    let mut findings: Vec<reports::Finding> = outcomes.into_iter().flat_map(|outcome| outcome.findings).collect();
+    // What is wrong with the machine may stand with several commands.
+    findings.sort_by(|left, right| {
+        (&left.image, &left.rule, &left.message).cmp(&(&right.image, &right.rule, &right.message))
+    });
+    findings.dedup();
+    Report {
+        schema: reports::SCHEMA.to_owned(),
+        tool: Tool { name: "mpcheck".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        started: humantime::format_rfc3339_millis(started).to_string(),
+        duration_ms: 0,
+        verdict: Verdict::Error,
+        images,
+        host,
+        findings,
+        trials,
+        timings: Vec::new(),
+    }
+}

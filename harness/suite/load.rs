@@ -1,0 +1,145 @@
+//! From files and directories to suites.
+
+use super::error::{Problem, SuiteError, shown};
+use super::plan::Suite;
+use super::resolve::suites;
+use super::yaml::{MAX_FILE_BYTES, documents};
+use super::{Place, located};
+use crate::check::date::Date;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// What a YAML or JSON file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A suite of this program, or something that wanted to be one.
+    Suite,
+    /// A file of container-structure-test.
+    StructureTest,
+}
+
+/// What a file is, from its text: only container-structure-test's have a `schemaVersion` at the top.
+#[must_use]
+pub fn kind_of(text: &str) -> Kind {
+    const KEY: &str = "schemaVersion";
+    let text = text.trim_start_matches('\u{feff}');
+    let begins = |line: &str| {
+        let rest = [KEY, "\"schemaVersion\"", "'schemaVersion'"].iter().find_map(|key| line.strip_prefix(key));
+        rest.is_some_and(|rest| rest.trim_start().starts_with(':'))
+    };
+    // JSON, or YAML in one pair of braces. JSON's names are read whatever their case.
+    let braces = text.trim_start().starts_with('{') && text.to_lowercase().contains("schemaversion");
+    if braces || text.lines().any(begins) { Kind::StructureTest } else { Kind::Suite }
+}
+
+/// Loads a file's suites, or those of all `*.yaml` and `*.yml` files of a directory but container-structure-test's.
+///
+/// `environment` gives the values of `${NAME}`; `today` decides whether an exception has expired.
+///
+/// # Errors
+/// All that is wrong with the first file that is wrong.
+pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>, today: Date) -> Result<Vec<Suite>, SuiteError> {
+    if !path.is_dir() {
+        return Ok(one(path, &read(path)?, environment, today)?.into_iter().map(|(suite, _)| suite).collect());
+    }
+    let mut all: Vec<Suite> = Vec::new();
+    let mut first: HashMap<String, (PathBuf, Place)> = HashMap::new();
+    for file in files(path)? {
+        let text = read(&file)?;
+        if kind_of(&text) == Kind::StructureTest {
+            continue;
+        }
+        for (suite, place) in one(&file, &text, environment, today)? {
+            if let Some((other, other_place)) = first.get(&suite.name) {
+                let message = format!(
+                    "two suites are called `{}`: this one, and {}:{}",
+                    suite.name,
+                    other.display(),
+                    other_place.line
+                );
+                let problem = Problem::new(&file, message, "give one of them another `name:`").at(place);
+                return Err(SuiteError::Wrong(vec![problem]));
+            }
+            first.insert(suite.name.clone(), (file.clone(), place));
+            all.push(suite);
+        }
+    }
+    if all.is_empty() {
+        let hint = "name a directory with *.yaml or *.yml files; `mpcheck init IMAGE` writes one";
+        return Err(SuiteError::Empty(Problem::new(path, "there is no suite in this directory", hint)));
+    }
+    Ok(all)
+}
+
+/// The suites of one file, and where each begins.
+fn one(
+    file: &Path,
+    text: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+    today: Date,
+) -> Result<Vec<(Suite, located::Place)>, SuiteError> {
+    let documents = documents(file, text).map_err(|problem| SuiteError::Wrong(vec![problem]))?;
+    if documents.is_empty() {
+        let hint = "write one, or have one written: `mpcheck init IMAGE`";
+        return Err(SuiteError::Empty(Problem::new(file, "the file is empty: there is no suite in it", hint)));
+    }
+    suites(file, documents, environment, today)
+}
+
+/// The files of a directory that may be suites, sorted.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, SuiteError> {
+    let failed = |error: std::io::Error| {
+        let message = format!("the directory cannot be read: {error}");
+        SuiteError::Wrong(vec![Problem::new(directory, message, "check its permissions")])
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let is_yaml = path.extension().is_some_and(|suffix| suffix == "yaml" || suffix == "yml");
+        if is_yaml && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The text of a file that is not too large.
+fn read(path: &Path) -> Result<String, SuiteError> {
+    let wrong = |message: String, hint: &str| SuiteError::Wrong(vec![Problem::new(path, message, hint)]);
+    let failed = |error: std::io::Error| wrong(format!("it cannot be read: {error}"), "check the path");
+    // A FIFO would be waited for.
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(wrong("it is no regular file".to_owned(), "name a suite's file, or a directory of suites"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let message = format!("it has more than {} MiB", MAX_FILE_BYTES >> 20);
+        return Err(wrong(message, "make several files of it, and name their directory"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let right = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(error.as_bytes().get(..right).unwrap_or_default()).into_owned();
+        let line = before.matches('\n').count() as u64 + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
+        let byte = error.as_bytes().get(right).copied().unwrap_or_default();
+        let message = format!("this is not UTF-8: the byte 0x{byte:02x} stands here{}", utf16(error.as_bytes()));
+        let problem = Problem::new(path, shown(&message), "save the file as UTF-8").at(Place { line, column });
+        SuiteError::Wrong(vec![problem])
+    })
+}
+
+/// What an editor of Windows may have made of it.
+const fn utf16(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => ", as UTF-16 begins",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests;
