@@ -199,24 +199,12 @@ impl<'a> RootFs<'a> {
     /// # Errors
     /// When the path leads nowhere.
     pub fn lookup(&self, path: &[u8]) -> Result<(Vec<u8>, &Node<'a>), LookupError> {
-        self.look(path, true)
-    }
-
-    /// As [`Self::lookup`], but a symbolic link at the end of the path is itself what is found.
-    ///
-    /// # Errors
-    /// When the path leads nowhere.
-    pub fn lookup_entry(&self, path: &[u8]) -> Result<(Vec<u8>, &Node<'a>), LookupError> {
-        self.look(path, false)
-    }
-
-    fn look(&self, path: &[u8], follow_last: bool) -> Result<(Vec<u8>, &Node<'a>), LookupError> {
         const ROOT: Node<'static> = directory(0);
         // A kernel refuses it (ENAMETOOLONG), whatever it would lead to.
         if path.len() > MAX_NAME_BYTES {
             return Err(LookupError::Missing(path.get(..MAX_NAME_BYTES).unwrap_or_default().to_vec()));
         }
-        let real = self.resolve(path, follow_last)?;
+        let real = self.resolve(path, true)?;
         match self.nodes.get(real.as_slice()) {
             Some(node) => Ok((real, node)),
             None if real.is_empty() => Ok((real, &ROOT)),

@@ -83,7 +83,7 @@ enum Lost {
 }
 
 fn found<'a>(rootfs: &RootFs<'a>, path: &[u8]) -> Result<Node<'a>, Lost> {
-    let found = if asks_for_directory(path) { rootfs.lookup(path) } else { rootfs.lookup_entry(path) };
+    let found = if asks_for_directory(path) { rootfs.lookup(path) } else { rootfs.lookup_itself(path) };
     let (_, node) = found.map_err(|error| match error {
         LookupError::Exhausted => Lost::Undecided(error.to_string()),
         error => Lost::Missing(error.to_string()),
