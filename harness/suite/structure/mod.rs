@@ -23,7 +23,7 @@
 //! - a map's own keys win over those that `<<` brings (there, whichever comes later);
 //! - a test that is not valid, or whose setup fails, has the name that it would have had (there, the bare one);
 //! - results of commands wait as long as the limits say (there, for ever);
-//! - groups within each other are bounded to 250 in patterns (there, 1000).
+//! - groups within each other are bounded to 50 in patterns (there, 1000), and what a pattern becomes to 16 MiB.
 
 mod assemble;
 mod command;

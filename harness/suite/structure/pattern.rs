@@ -7,11 +7,11 @@ use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-/// What a pattern may become, in bytes: a thousand repetitions of a class of letters have room.
-const MAX_COMPILED_BYTES: usize = 64 << 20;
+/// What a pattern may become, in bytes.
+const MAX_COMPILED_BYTES: usize = 16 << 20;
 
 /// Groups within each other, as they are after translation: see [`super::re2`].
-const MAX_NESTING: u32 = 1200;
+const MAX_NESTING: u32 = 250;
 
 /// A regular expression of Go, looked for anywhere in a text, `^` and `$` being the text's ends.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// How many groups may lie within each other. Go allows 1000.
-const MAX_DEPTH: usize = 250;
+const MAX_DEPTH: usize = 50;
 
 /// How often a piece may be repeated, all repetitions around it multiplied (Go's `syntax.ErrInvalidRepeatSize`).
 const MAX_REPEAT: u32 = 1000;
@@ -64,6 +64,8 @@ struct Group {
 struct Atom {
     start: usize,
     product: u32,
+    /// It is a repetition already, flags standing between.
+    is_repetition: bool,
 }
 
 struct Translation<'p> {
@@ -150,7 +152,7 @@ impl<'p> Translation<'p> {
 
     fn atom(&mut self, text: &str, folds: bool) {
         self.settle();
-        self.last = Some(Atom { start: self.out.len(), product: 1 });
+        self.last = Some(Atom { start: self.out.len(), product: 1, is_repetition: false });
         if folds && self.flags.fold {
             self.out.extend(["(?i:", text, ")"]);
         } else {
@@ -193,7 +195,7 @@ impl<'p> Translation<'p> {
         if let Some(group) = self.groups.pop() {
             self.out.push(')');
             self.flags = group.flags;
-            self.last = Some(Atom { start: group.start, product: group.product });
+            self.last = Some(Atom { start: group.start, product: group.product, is_repetition: false });
         }
         Ok(())
     }
@@ -285,8 +287,12 @@ impl<'p> Translation<'p> {
             }
         }
         self.rest = rest;
-        self.out.insert_str(atom.start, "(?:");
-        self.out.extend([")", text]);
+        if atom.is_repetition {
+            self.out.insert_str(atom.start, "(?:");
+            self.out.push(')');
+        }
+        atom.is_repetition = true;
+        self.out.push_str(text);
         self.after_repeat = true;
         Ok(())
     }
