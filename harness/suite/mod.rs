@@ -13,6 +13,7 @@
 //! | `case.rs`, `filter.rs` | suites to trials: names, and which of them are meant |
 //! | `session/` | running trials: images read once, platforms run once |
 //! | `judge.rs` | what a suite says of files and configs, against what is there |
+//! | `structure/` | files of container-structure-test: reading and judging |
 //! | `bridge.rs` | trials as tests of `cargo test` |
 //! | `error.rs` | what is wrong, where, and what to write instead |
 
@@ -30,6 +31,7 @@ pub mod plan;
 mod resolve;
 pub mod schema;
 pub mod session;
+pub mod structure;
 mod value;
 mod variable;
 mod yaml;
