@@ -113,7 +113,7 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, SuiteError> {
 }
 
 /// The text of a file that is not too large.
-fn read(path: &Path) -> Result<String, SuiteError> {
+pub(super) fn read(path: &Path) -> Result<String, SuiteError> {
     let wrong = |message: String, hint: &str| SuiteError::Wrong(vec![Problem::new(path, message, hint)]);
     let failed = |error: std::io::Error| wrong(format!("it cannot be read: {error}"), "check the path");
     // A FIFO would be waited for.

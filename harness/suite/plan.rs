@@ -40,6 +40,8 @@ pub struct ImagePlan {
     pub location: Location,
     /// Where the suite names it.
     pub line: Line,
+    /// Whether the rules are trials, and running at all, besides what the suite asks for by name.
+    pub rules: bool,
     /// The platforms that it must have, and those that are checked. At least one.
     pub platforms: Vec<Platform>,
     /// Whether it may have no others.
@@ -60,6 +62,46 @@ pub struct ImagePlan {
     pub structure: Vec<(PathBuf, Line)>,
 }
 
+impl ImagePlan {
+    /// An image of which nothing is asked but what is in files of container-structure-test.
+    #[must_use]
+    pub fn of_structure(reference: &str, location: Location, platforms: Vec<Platform>, file: PathBuf) -> Self {
+        Self {
+            name: super::name::made_of(reference.rsplit('/').next().unwrap_or(reference)),
+            reference: reference.to_owned(),
+            location,
+            line: 1,
+            rules: false,
+            platforms,
+            exact: false,
+            baseline: None,
+            policy: Policy::default(),
+            fail_on: FailOn::default(),
+            run: RunPlan::default(),
+            files: Vec::new(),
+            metadata: None,
+            structure: vec![(file, 1)],
+        }
+    }
+}
+
+impl Default for RunPlan {
+    fn default() -> Self {
+        Self {
+            how: How::Auto,
+            cpu: Cpu::Max,
+            required: false,
+            timeout: TIMEOUT,
+            limits: Limits::default(),
+            network: false,
+            commands: Vec::new(),
+        }
+    }
+}
+
+/// How long a command may take of which nothing else is said.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How an image is run.
 #[derive(Debug, Clone)]
 pub struct RunPlan {
@@ -73,6 +115,8 @@ pub struct RunPlan {
     pub timeout: Duration,
     /// What a container may use.
     pub limits: Limits,
+    /// Whether tests of structure files have a network; what commands have, they say.
+    pub network: bool,
     /// The commands, besides `uname -m`, which is always asked.
     pub commands: Vec<CommandPlan>,
 }

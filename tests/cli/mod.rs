@@ -25,8 +25,8 @@ mod large;
 mod output;
 mod registry;
 mod running;
-mod together;
 mod suite_input;
+mod together;
 
 use mpcheck_kit::incidents::application;
 use mpcheck_kit::index::Index;

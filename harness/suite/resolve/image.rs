@@ -125,6 +125,7 @@ impl Resolver<'_> {
             Some((text.value, location))
         });
         ImagePlan {
+            rules: true,
             name,
             location,
             line: place.line,
