@@ -82,6 +82,6 @@ pub(crate) fn shown(words: &[String]) -> String {
 }
 
 /// Without control characters; quotes stay as they are.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
 }

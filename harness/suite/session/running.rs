@@ -5,6 +5,7 @@ use super::super::plan::{CommandPlan, ImagePlan};
 use super::super::structure::{self, CommandTest, Test};
 use super::image::{Work, finding};
 use super::{Outcome, Subject};
+use crate::check::run::output::escaped;
 use crate::check::run::{Attempt, CommandOutcome, Expectation, Smoke, SmokeKind, Wish, attempt, each};
 use crate::check::{policy, rule};
 use crate::image::PlatformFacts;
@@ -264,7 +265,7 @@ fn wrote_by(ended: &Ended) -> Option<String> {
             from += 1;
         }
         let lines: Vec<String> =
-            text.get(from..).unwrap_or_default().lines().map(|line| format!("  {}", line.escape_debug())).collect();
+            text.get(from..).unwrap_or_default().lines().map(|line| format!("  {}", escaped(line))).collect();
         let cut = if from > 0 { ", its end" } else { "" };
         format!("{name}{cut}:\n{}", lines.join("\n"))
     });
