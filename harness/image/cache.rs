@@ -12,6 +12,7 @@
 use super::descriptor::Descriptor;
 use super::digest::Digest;
 use super::layer::LayerFacts;
+use super::lock::{self, LOCKS, Lock};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -117,6 +118,11 @@ impl Cache {
         Ok(())
     }
 
+    /// Waits until nobody else reads the blob of this digest, to ask the cache again then; `None` where that cannot be known.
+    pub(super) fn lock(&self, descriptor: &Descriptor) -> Option<Lock> {
+        lock::exclusive(&self.directory, &descriptor.digest)
+    }
+
     /// Whether these bytes at this place were verified before, see [`super::source::Source::seal`].
     #[must_use]
     pub fn is_sealed(&self, descriptor: &Descriptor, seal: &str) -> bool {
@@ -147,7 +153,7 @@ impl Cache {
     /// When the directory cannot be read.
     pub fn prune(&self, now: SystemTime) -> io::Result<()> {
         let layers = fs::read_dir(self.directory.join("layers"))?.map(|algorithm| algorithm.map(|a| a.path()));
-        for directory in layers.chain([Ok(self.directory.join("seals"))]) {
+        for directory in layers.chain(["seals", LOCKS].map(|name| Ok(self.directory.join(name)))) {
             for entry in fs::read_dir(directory?).into_iter().flatten() {
                 let entry = entry?;
                 let used = entry.metadata().and_then(|m| m.modified()).unwrap_or(now);

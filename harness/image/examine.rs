@@ -6,7 +6,8 @@ use super::digest::Digest;
 use super::document::{self, Config, Document, Index, Manifest};
 use super::facts::{Attestation, ImageFacts, LayerHow, LayerState, PlatformFacts, UnknownEntry};
 use super::fetch::{self, Unread};
-use super::layer::{self, Fault, LayerRead, Limits};
+use super::layer::{self, Fault, LayerFacts, LayerRead, Limits};
+use super::lock::Lock;
 use super::observe::{Event, Observer};
 use super::parallel::in_parallel;
 use super::source::{Source, SourceError};
@@ -153,6 +154,16 @@ struct Reading<'a> {
     listed: BTreeSet<Digest>,
     entries: usize,
     weight: AtomicU64,
+}
+
+/// What is known of a layer before its blob is read.
+struct Known<'a> {
+    /// What it holds.
+    facts: Option<LayerFacts>,
+    /// Whether its bytes at this very place were verified before.
+    sealed: bool,
+    /// Where it is to be unpacked to, where it is not.
+    store: Option<&'a Store>,
 }
 
 /// A manifest and its config, or what came of the attempt.
@@ -383,15 +394,21 @@ impl<'a> Reading<'a> {
             let why = format!("a layer has the media type `{}`, which is not supported", name.escape_debug());
             return Err(Unread::Fault(Fault::Invalid(why)));
         }
-        let store = self.options.unpack.map(|unpack| unpack.store).filter(|store| unpack && !store.has(descriptor));
-        // Facts from before a limit was lowered: reading the layer again says which limit it exceeds.
-        let known = self.options.cache.filter(|_| store.is_none()).and_then(|cache| cache.load(descriptor));
-        let cached = known.filter(|facts| self.options.limits.allow(facts));
         // The seal comes first: what changes afterwards no longer fits it.
         let seal = self.source.seal(descriptor);
-        if let (Some(facts), Some(cache), Some(seal)) = (&cached, self.options.cache, &seal)
-            && cache.is_sealed(descriptor, seal)
-        {
+        let mut known = self.known(descriptor, unpack, seal.as_deref(), None);
+        // Whoever reads the blob at this moment is waited for; what they learnt need not be read again. Without a seal
+        // every process hashes the blob for itself, and only its unpacking is saved.
+        let _locks = if known.sealed || known.facts.is_some() && seal.is_none() {
+            None
+        } else {
+            let locks = self.locks(descriptor, unpack);
+            known = self.known(descriptor, unpack, seal.as_deref(), known.facts);
+            // Others may hash at the same time.
+            (known.facts.is_none() || seal.is_some()).then_some(locks)
+        };
+        let Known { facts: cached, sealed, store } = known;
+        if let (true, Some(facts)) = (sealed, &cached) {
             // The content is known; that the blob is there is another matter.
             self.source.probe(descriptor)?;
             observer.observe(Event::LayerBytes(descriptor, descriptor.size));
@@ -426,6 +443,24 @@ impl<'a> Reading<'a> {
         state.faults = read.faults;
         state.facts = read.facts.map(Arc::new);
         Ok(())
+    }
+
+    /// What the cache has of a layer. `facts` are what it had a moment ago, which need not be read again.
+    fn known(&self, descriptor: &Descriptor, unpack: bool, seal: Option<&str>, facts: Option<LayerFacts>) -> Known<'a> {
+        let store = self.options.unpack.map(|unpack| unpack.store).filter(|store| unpack && !store.has(descriptor));
+        let cache = self.options.cache.filter(|_| store.is_none());
+        // Facts from before a limit was lowered: reading the layer again says which limit it exceeds.
+        let facts = facts.filter(|_| store.is_none()).or_else(|| cache?.load(descriptor));
+        let facts = facts.filter(|facts| self.options.limits.allow(facts));
+        let sealed = facts.is_some() && seal.zip(cache).is_some_and(|(seal, cache)| cache.is_sealed(descriptor, seal));
+        Known { facts, sealed, store }
+    }
+
+    /// Waits for whoever reads or unpacks the same blob. In this order, so that nobody waits for one who waits for them.
+    fn locks(&self, descriptor: &Descriptor, unpack: bool) -> [Option<Lock>; 2] {
+        let cache = self.options.cache.and_then(|cache| cache.lock(descriptor));
+        let store = self.options.unpack.filter(|_| unpack).and_then(|unpack| unpack.store.lock(descriptor));
+        [cache, store]
     }
 
     /// Reads a layer, and unpacks it on the way where somebody wants it.

@@ -6,6 +6,7 @@
 
 pub mod archive_format;
 pub mod cache;
+pub mod contents;
 pub mod descriptor;
 pub mod digest;
 pub mod document;
@@ -13,6 +14,7 @@ pub mod examine;
 pub mod facts;
 pub mod fetch;
 pub mod layer;
+mod lock;
 mod next_step;
 pub mod observe;
 pub(crate) mod parallel;
@@ -21,5 +23,6 @@ pub mod reference;
 pub mod rootfs;
 pub mod source;
 pub mod store;
+pub mod unpacked;
 
 pub use facts::{ImageFacts, LayerState, PlatformFacts};

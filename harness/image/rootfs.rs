@@ -56,6 +56,8 @@ pub struct RootFs<'a> {
 pub struct Node<'a> {
     /// The layer that brought it, counted from 0.
     pub layer: usize,
+    /// Where its bytes are, where it is a regular file.
+    pub origin: Origin<'a>,
     /// The permission bits.
     pub mode: u16,
     /// The number of the user who owns it, [`super::layer::NO_OWNER`] included. A hard link has its file's; a directory
@@ -65,6 +67,15 @@ pub struct Node<'a> {
     pub group: u32,
     /// What it is.
     pub kind: NodeKind<'a>,
+}
+
+/// Which layer has the bytes of a file, and under which name: of a hard link, those of the file that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The layer, counted from 0.
+    pub layer: usize,
+    /// The entry's path in it, as [`Entry::path`].
+    pub path: &'a [u8],
 }
 
 impl Node<'_> {
@@ -327,10 +338,15 @@ impl<'a> RootFs<'a> {
                 let real = self.resolve(target, false).map_err(|e| broken_link(entry, target, &e))?;
                 let node = self.nodes.get(real.as_slice());
                 let node = node.ok_or_else(|| broken_link(entry, target, &LookupError::Missing(real)))?;
-                return self.put(layer, entry, Node { layer, ..*node }, parents);
+                // A link to a file of the same layer is that file, whatever becomes of the other name.
+                let of_layer = node.origin.layer == layer;
+                let origin = if of_layer { Origin { layer, path: &entry.path } } else { node.origin };
+                return self.put(layer, entry, Node { layer, origin, ..*node }, parents);
             }
         };
-        self.put(layer, entry, Node { layer, mode: entry.mode, user: entry.user, group: entry.group, kind }, parents)
+        let Entry { path, mode, user, group, .. } = entry;
+        let origin = Origin { layer, path };
+        self.put(layer, entry, Node { layer, origin, mode: *mode, user: *user, group: *group, kind }, parents)
     }
 
     fn put(&mut self, layer: usize, entry: &'a Entry, node: Node<'a>, parents: &mut Parents) -> Result<(), String> {
@@ -449,7 +465,7 @@ impl Parents {
 
 /// A directory that a layer needs and does not list: engines make it so.
 const fn directory(layer: usize) -> Node<'static> {
-    Node { layer, mode: 0o755, user: 0, group: 0, kind: NodeKind::Directory }
+    Node { layer, origin: Origin { layer, path: &[] }, mode: 0o755, user: 0, group: 0, kind: NodeKind::Directory }
 }
 
 fn misplaced(parent: &[u8], error: &LookupError) -> String {

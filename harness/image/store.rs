@@ -7,6 +7,7 @@
 use super::descriptor::Descriptor;
 use super::layer::Unpacking;
 use super::layer::unpack::{Owner, remove_tree};
+use super::lock::{self, Lock};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use std::fs::File;
@@ -113,6 +114,11 @@ impl Store {
         let _ = directory.set_modified(now);
         let still = self.directory.join(&name).is_dir();
         Ok(still.then(|| Held { files: format!("{name}/files"), _lock: directory.into() }))
+    }
+
+    /// Waits until nobody else unpacks this layer; `None` where that cannot be known.
+    pub(super) fn lock(&self, descriptor: &Descriptor) -> Option<Lock> {
+        lock::exclusive(&self.directory, &descriptor.digest)
     }
 
     /// Begins to unpack a layer.

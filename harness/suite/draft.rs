@@ -151,7 +151,8 @@ struct Version {
 
 /// The version in what a program said: on standard output, or where java and others say it.
 fn version(said: &Said) -> Option<Version> {
-    if said.words.iter().any(|word| word.len() > MAX_KEPT || word.contains('\0')) {
+    let has_program = said.words.first().is_some_and(|program| !program.is_empty());
+    if !has_program || said.words.iter().any(|word| word.len() > MAX_KEPT || word.contains('\0')) {
         return None;
     }
     let number = Regex::new(r"[0-9]+\.[0-9]").ok()?;

@@ -14,6 +14,7 @@
 //! | `session/` | running trials: images read once, platforms run once |
 //! | `judge.rs` | what a suite says of files and configs, against what is there |
 //! | `draft.rs` | a suite from what an image is, for `mpcheck init` |
+//! | `structure/` | files of container-structure-test: reading and judging |
 //! | `bridge.rs` | trials as tests of `cargo test` |
 //! | `error.rs` | what is wrong, where, and what to write instead |
 
@@ -32,6 +33,7 @@ pub mod plan;
 mod resolve;
 pub mod schema;
 pub mod session;
+pub mod structure;
 mod value;
 mod variable;
 mod yaml;

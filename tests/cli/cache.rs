@@ -124,8 +124,8 @@ fn a_damaged_cache_is_no_cache() {
             }
         }
     }
-    // What the three layers hold, and that the place has them.
-    assert_eq!(damaged, 6);
+    // What the three layers hold, that the place has them, and their locks.
+    assert_eq!(damaged, 9);
     assert_eq!(machine.report(&["image"])["findings"], first["findings"]);
 }
 

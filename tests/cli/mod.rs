@@ -11,6 +11,7 @@
 //! | `cache` | what is read again, and what is not |
 //! | `bad_input` | files and names that are no image |
 //! | `registry` | registries that misbehave |
+//! | `together` | several processes at once on one image |
 //! | `running` | the options of running, and platforms that cannot be run |
 //! | `large` | bombs, and a great many entries |
 //! | `suite_input` | suites that are wrong |
@@ -27,6 +28,7 @@ mod output;
 mod registry;
 mod running;
 mod suite_input;
+mod together;
 
 use mpcheck_kit::incidents::application;
 use mpcheck_kit::index::Index;
@@ -75,6 +77,11 @@ impl Machine {
     pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
+    }
+
+    /// The user's cache directory.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.root.path().join("cache")
     }
 
     /// A path in the working directory.

@@ -6,7 +6,7 @@ use mpcheck_kit::store::Forged;
 use rstest::rstest;
 
 /// A registry that has this image as `app:1`.
-fn holding(forged: Forged) -> impl Fn(&Request) -> Reply + Send + Sync {
+pub(crate) fn holding(forged: Forged) -> impl Fn(&Request) -> Reply + Send + Sync {
     move |request| {
         let last = request.target.rsplit('/').next().unwrap_or_default();
         let digest = if last == "1" { forged.root.digest.as_str() } else { last };

@@ -37,9 +37,8 @@ use super::{Cpu, Ended, Exit, Freedom, Limits, NotReady, Offer, Ran, Refused, Ru
 use crate::image::digest::Digest;
 use crate::image::document::DEFAULT_PATH;
 use crate::image::layer;
-use crate::image::source::Source;
 use crate::image::store::{Held, Store};
-use crate::image::{LayerState, PlatformFacts};
+use crate::image::{LayerState, PlatformFacts, unpacked};
 use crate::platform::{Architecture, Platform};
 use crate::probe;
 use command::{accounts, c_string, environment, prepared_command, search_path};
@@ -282,15 +281,7 @@ impl Sandbox {
                 continue;
             }
             let failed = |why: String| NotReady::new(format!("layer {index} could not be unpacked: {why}"), "");
-            let found = self.store.hold(&layer.descriptor).map_err(|error| failed(error.to_string()))?;
-            held.push(match found {
-                Some(found) => found,
-                None => {
-                    unpack(&self.store, layer, task.source).map_err(&failed)?;
-                    let found = self.store.hold(&layer.descriptor).map_err(|error| failed(error.to_string()))?;
-                    found.ok_or_else(|| failed("it vanished from the cache".to_owned()))?
-                }
-            });
+            held.push(unpacked::hold(&self.store, layer, task.source).map_err(failed)?);
             // overlayfs does not look at the attribute of a root.
             if hides_all_below(layer) {
                 break;
@@ -446,23 +437,6 @@ fn machine(probed: &Ended, platform: &Platform, emulator: Option<&Emulator>) -> 
         Exit::TimedOut => Err(failed("did not end".to_owned())),
         Exit::OutOfMemory => Err(failed("took too much memory".to_owned())),
         Exit::NotStarted(error) => Err(failed(format!("could not be started: {error}"))),
-    }
-}
-
-/// Unpacks a layer that the reading of the image did not.
-fn unpack(store: &Store, state: &LayerState, source: &dyn Source) -> Result<(), String> {
-    let descriptor = &state.descriptor;
-    let blob = match &descriptor.data {
-        Some(data) => Box::new(std::io::Cursor::new(data.clone())),
-        None => source.open(descriptor).map_err(|error| error.to_string())?,
-    };
-    let mut pending = store.begin(descriptor).map_err(|error| error.to_string())?;
-    let read = layer::read(descriptor, blob, &layer::Limits::default(), Some(&mut pending.unpacking), &|_| {});
-    if read.facts.is_some() && read.faults.is_empty() {
-        pending.commit().map_err(|error| error.to_string())
-    } else {
-        pending.discard();
-        Err(read.undecided.unwrap_or_else(|| "it is broken, see the findings".to_owned()))
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::plan::ImagePlan;
 use super::running::{Ran, run};
 use super::{Outcome, Results, Session};
 use crate::check::{self, Checked, Requirements, Runs, policy};
+use crate::image::contents::contents;
 use crate::image::examine::Unpack;
 use crate::image::observe::Silent;
 use crate::image::reader::Depth;
@@ -277,14 +278,4 @@ impl Platformed<'_> {
         };
         contents(path, rootfs, self.platform, store, self.source).map_err(|error| error.to_string())
     }
-}
-
-fn contents(
-    _: &[u8],
-    _: &RootFs<'_>,
-    _: &PlatformFacts,
-    _: &crate::image::store::Store,
-    _: &dyn Source,
-) -> Result<Vec<u8>, String> {
-    Err("NOT MERGED".to_owned())
 }
