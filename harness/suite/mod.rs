@@ -13,12 +13,14 @@
 //! | `case.rs`, `filter.rs` | suites to trials: names, and which of them are meant |
 //! | `session/` | running trials: images read once, platforms run once |
 //! | `judge.rs` | what a suite says of files and configs, against what is there |
+//! | `draft.rs` | a suite from what an image is, for `mpcheck init` |
 //! | `structure/` | files of container-structure-test: reading and judging |
 //! | `bridge.rs` | trials as tests of `cargo test` |
 //! | `error.rs` | what is wrong, where, and what to write instead |
 
 mod bridge;
 pub mod case;
+pub mod draft;
 mod error;
 pub mod filter;
 mod format;

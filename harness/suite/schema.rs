@@ -35,7 +35,7 @@ fn in_order(value: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::Problem;
-    use super::super::yaml::documents;
+    use super::super::yaml::{documents, options};
     use super::*;
     use rstest::rstest;
     use std::path::Path;
@@ -46,7 +46,7 @@ mod tests {
 
     /// What the schema has against a suite.
     fn errors(yaml: &str) -> Vec<String> {
-        let suite: Value = serde_saphyr::from_str(yaml).unwrap();
+        let suite: Value = serde_saphyr::from_str_with_options(yaml, options()).unwrap();
         let validator = jsonschema::validator_for(&schema()).unwrap();
         validator.iter_errors(&suite).map(|error| format!("{}: {error}", error.instance_path())).collect()
     }

@@ -49,14 +49,17 @@ pub(super) fn platform(text: &str) -> Result<Platform, Wrong> {
 fn near_platform(text: &str) -> Option<String> {
     let mut known = Vec::new();
     for row in ARCHITECTURES.iter().filter(|row| row.elf.is_some()) {
-        known.push(format!("linux/{}", row.name));
-        known.extend(row.aliases.iter().map(|alias| format!("linux/{}", alias.name)));
-        known.extend(row.variants.iter().map(|variant| format!("linux/{}/{}", row.name, variant.name)));
+        known.push(row.name.to_owned());
+        known.extend(row.aliases.iter().map(|alias| alias.name.to_owned()));
+        known.extend(row.variants.iter().map(|variant| format!("{}/{}", row.name, variant.name)));
     }
-    known.extend(["windows/amd64".to_owned(), "windows/arm64".to_owned()]);
+    let known = || known.iter().map(String::as_str);
+    // Each half alone: with the same `linux/` before them, all are alike.
+    let (os, rest) = text.split_once('/')?;
+    let os = nearest(os, SYSTEMS)?;
+    let rest = known().find(|known| *known == rest).or_else(|| nearest(rest, known()))?;
     // What is near may be one of many spellings of a platform: `linux/arm64/v8`.
-    let near = nearest(text, known.iter().map(String::as_str))?;
-    Platform::parse(near).ok().map(|platform| platform.to_string())
+    Platform::parse(&format!("{os}/{rest}")).ok().map(|platform| platform.to_string())
 }
 
 /// An architecture, by its name or another spelling of it.

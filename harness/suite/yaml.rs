@@ -27,7 +27,7 @@ const MAX_DOCUMENTS: usize = 256;
 /// The most maps and lists within each other.
 const MAX_DEPTH: usize = 24;
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     let budget = serde_saphyr::budget! {
         max_events: 4 * MAX_NODES,
         max_nodes: MAX_NODES,

@@ -7,6 +7,7 @@
 //! | `commands` | explain, rules, schema, completions |
 //! | `host` | `mpcheck host` on the machine that runs the tests, whatever that is |
 //! | `host_install` | `mpcheck host install`, as far as nothing is installed |
+//! | `init` | `mpcheck init`, and that its suites are taken |
 //! | `cache` | what is read again, and what is not |
 //! | `bad_input` | files and names that are no image |
 //! | `registry` | registries that misbehave |
@@ -22,6 +23,7 @@ mod cache;
 mod commands;
 mod host;
 mod host_install;
+mod init;
 mod large;
 mod output;
 mod registry;

@@ -47,7 +47,7 @@ fn an_exception_that_is_over_stops_the_suite() {
     let text = "version: 1\nimages:\n  - image: a\n    platforms: [linux/arm64]\n    run:\n      commands:\n        - \
                 command: b\n          exceptions: [{platforms: arm64, reason: c, expires: 2020-01-31}]\n";
     let run = told("release.yaml", text);
-    let wanted = "error: release.yaml:8:67: this exception expired: its last day was 2020-01-31, and today is 20";
+    let wanted = "error: release.yaml:8:63: this exception expired: its last day was 2020-01-31, and today is 20";
     assert!(run.stderr.starts_with(wanted), "{}", run.stderr);
     assert_eq!(run.code, 2);
 }

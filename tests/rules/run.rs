@@ -134,6 +134,14 @@ impl Told {
         self
     }
 
+    /// What the last command should write nowhere.
+    pub(super) fn without(mut self, stdout: &[&str], stderr: &[&str]) -> Self {
+        let patterns = |texts: &[&str]| texts.iter().map(|text| Regex::new(text).unwrap().into()).collect();
+        let expect = &mut self.smokes.last_mut().unwrap().expect;
+        (expect.not_stdout, expect.not_stderr) = (patterns(stdout), patterns(stderr));
+        self
+    }
+
     /// The last command started this program, and was refused.
     pub(super) fn refused(mut self, path: impl AsRef<[u8]>) -> Self {
         let command = self.smokes.len() - 1;
@@ -268,6 +276,10 @@ rows! {
             .expecting(0, &["app"], &["app"]) => [MISMATCH];
         with_the_expected_code: emulated("linux/arm64").app(end(Exit::Code(2), "usage", ""))
             .expecting(2, &["app"], &[]) => [MISMATCH];
+        what_should_not_be_there: emulated("linux/arm64").app(end(Exit::Code(0), "x\nTraceback\n", ""))
+            .without(&["^x", "Trace"], &["Trace"]) => [MISMATCH, MISMATCH];
+        what_should_not_be_on_the_other_stream: emulated("linux/arm64").app(end(Exit::Code(0), "Traceback", "a warning"))
+            .without(&["warning"], &["Trace"]) => [];
         what_qemu_warns_of: emulated("linux/arm64")
             .app(end(Exit::Code(0), "", "qemu-aarch64-static: warning: TCG doesn't support requested feature: x\n"))
             .expecting(0, &[], &["^$"]) => [];

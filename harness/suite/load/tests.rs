@@ -171,7 +171,7 @@ fn files_metadata_and_defaults_are_resolved() {
 )]
 #[case::a_number_is_no_pattern(
     image("    run: {commands: [{command: a, stdout: 3.10}]}\n"),
-    "5:43 without quotes this is no text",
+    "5:35 without quotes this is no text",
     "put it in quotes"
 )]
 #[case::a_word_of_a_set(image("    run: {with: sanbox}\n"), "5:17 `sanbox` is none of the words", "write `sandbox`")]
@@ -237,7 +237,7 @@ fn what_is_wrong_with_the_structure_has_its_place(#[case] text: String, #[case] 
 #[case::no_platforms("version: 1\nimages:\n  - image: alpine\n".to_owned(), &["3:12 `alpine` names no platforms"], "below `defaults:`")]
 #[case::never_and_required(image("    run: {with: never, required: true}\n"), &["3:12 this image is never run"], "")]
 #[case::commands(image("    run:\n      commands:\n        - command: \"sh -c 'a\"\n        - command: []\n        - {command: a, exit: 300}\n        - {command: a, timeout: 5}\n        - {command: a, env: {\"A=\": b}}\n"),
-    &["7:20 a quote in `sh -c 'a` is not closed", "9:30 300 is no exit code", "10:33 `5` is no time", "11:31 `A=` is no name"], "")]
+    &["7:20 a quote in `sh -c 'a` is not closed", "8:20 the command names no program", "9:30 300 is no exit code", "10:33 `5` is no time", "11:30 `A=` is no name"], "")]
 #[case::files(image("    files:\n      - {path: usr/bin/a}\n      - {path: /a, mode: 999}\n      - {path: /b, owner: root}\n      - {path: /c, exists: false, mode: '0755'}\n      - {path: /d, type: file, target: x}\n"),
     &["6:16 `usr/bin/a` is no absolute path", "7:26 `999` is no mode", "8:27 `root` is no owner", "9:28 a file that should not be there", "10:40 only a symlink has a target"], "write `/usr/bin/a`")]
 #[case::metadata(image("    metadata: {env: {A: {}}, ports: [80/http], volumes: data}\n"), &["5:22 `A` says not what it should be", "5:38 `80/http` is no port", "5:57 `data` is no absolute path"], "")]

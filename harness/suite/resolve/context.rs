@@ -162,10 +162,10 @@ impl<'a> Resolver<'a> {
     pub(super) fn exceptions(&mut self, exceptions: Option<&Vec<Written>>) -> Vec<Exception> {
         let mut resolved = Vec::new();
         for exception in exceptions.into_iter().flatten() {
-            let place = exception.platforms.place().unwrap_or(exception.reason.place);
+            let place = exception.platforms.place();
             let platforms = self.platforms(Some(&exception.platforms));
             if exception.platforms.as_slice().is_empty() {
-                self.wrong(exception.reason.place, "this exception is for no platform", "name its platforms");
+                self.wrong(place, "this exception is for no platform", "name its platforms");
             }
             let reason = self.reason(&exception.reason);
             let expires = self.expires(exception.expires.as_ref(), "this exception");

@@ -2,7 +2,7 @@
 
 use super::super::error::{Problem, shown};
 use super::super::format::{AllowForeign, FailLevel, Image, Settings};
-use super::super::located::{At, Place, Texts};
+use super::super::located::{At, Texts};
 use super::super::name::{Wish, made_of};
 use super::super::plan::ImagePlan;
 use super::super::value;
@@ -29,7 +29,7 @@ pub(super) fn images(resolver: &mut Resolver<'_>, images: Vec<Image>, defaults: 
         let each = references.as_slice().len();
         expanded = expanded.saturating_add(each.saturating_mul(weight_of_defaults));
         expanded = expanded.saturating_add(if each > 1 { each.saturating_mul(weight(&own)) } else { 0 });
-        let place = references.place().unwrap_or(Place::START);
+        let place = references.place();
         if expanded > MAX_EXPANDED {
             let problem = Problem::new(
                 resolver.file,

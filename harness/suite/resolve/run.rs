@@ -56,7 +56,7 @@ impl Resolver<'_> {
         let mut plans = Vec::with_capacity(commands.len());
         let mut wishes = Vec::with_capacity(commands.len());
         for command in commands {
-            let place = command.command.place().unwrap_or(Place::START);
+            let place = command.command.place();
             let words = self.words(&command.command);
             let made = vec![made_of(&words.join(" "))];
             wishes.push(Wish { given: self.name(command.name.as_ref()), made, place });
@@ -106,7 +106,7 @@ impl Resolver<'_> {
     /// The words of a command. A text is split before its variables are put in, so that a value stays one word.
     fn words(&mut self, command: &Texts) -> Vec<String> {
         let texts = match command {
-            Texts::List(words) => words.clone(),
+            Texts::List(words) => words.value.clone(),
             Texts::One(text) => match shlex::split(&text.value) {
                 Some(words) => words.into_iter().map(|value| At { value, place: text.place }).collect(),
                 None => {
@@ -116,7 +116,7 @@ impl Resolver<'_> {
                 }
             },
         };
-        let place = command.place().unwrap_or(Place::START);
+        let place = command.place();
         if texts.first().is_none_or(|program| program.value.is_empty()) {
             self.wrong(place, "the command names no program", "write it and its arguments: [python3, --version]");
         }
