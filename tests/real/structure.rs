@@ -39,7 +39,9 @@ fn layer() -> Layer {
         .dir("data", 0o755)
         .owner(10, 20)
         .file("data/file", 0o640, "alpha\nbeta\n")
-        .hardlink("data/hard", "data/file")
+        // Engines give the file the mode and owner that the link's entry has, which is the same in real layers.
+        .file("data/linked", 0o755, "alpha\n")
+        .hardlink("data/hard", "data/linked")
         .owner(0, 0)
         .file("data/suid", 0o4750, "suid")
         .file("data/sgid", 0o2755, "sgid")
@@ -57,7 +59,7 @@ fn layer() -> Layer {
         .file("usr/share/doc/bad/copyright", 0o644, "Do What the Fuck, wtfpl\n")
 }
 
-/// An image of two platforms, in a registry and in one engine, and all of it unpacked.
+/// One platform of an image, in a registry and in one engine, and unpacked.
 struct Lab {
     name: String,
     socket: String,
@@ -65,7 +67,7 @@ struct Lab {
     source: Box<dyn Source>,
     location: Location,
     sandbox: Sandbox,
-    in_engine: Option<EngineImage>,
+    _in_engine: EngineImage,
     _places: (Layout, tempfile::TempDir),
 }
 
@@ -105,7 +107,7 @@ impl Lab {
         };
         let facts = examine(source.as_ref(), &options, &Silent).unwrap();
         let socket = socket.to_owned();
-        Lab { name, socket, facts, source, location, sandbox, in_engine: Some(in_engine), _places: (layout, store) }
+        Lab { name, socket, facts, source, location, sandbox, _in_engine: in_engine, _places: (layout, store) }
     }
 
     fn platform(&self) -> &PlatformFacts {
@@ -196,31 +198,22 @@ impl Lab {
             .iter()
             .map(|result| (result["Name"].as_str().unwrap().to_owned(), result["Pass"] == true))
             .collect();
-        let ours: Vec<(Verdicts, String)> = ours
-            .into_iter()
-            .map(|(test, wrong)| (vec![(test.name, wrong.is_empty())], wrong.join("\n")))
-            .collect();
+        let ours: Vec<(String, Vec<String>)> = ours.into_iter().map(|(test, wrong)| (test.name, wrong)).collect();
         assert_eq!(ours.len(), theirs.len(), "{}: {ours:#?}\n{report:#}\n{said}", file.display());
-        for (((ours, why), theirs), result) in ours.iter().zip(&theirs).zip(&results) {
-            let (name, passed) = &ours[0];
-            let same = name == &theirs.0 || is_bare(name, &theirs.0);
-            assert!(same && *passed == theirs.1, "{}, {name}: {why}\n{result:#}\n{said}", file.display());
-        }
-        ours.into_iter().flat_map(|(verdict, _)| verdict).collect()
+        let both = ours.iter().zip(&theirs).zip(&results);
+        let others: Vec<String> = both
+            .filter(|((ours, theirs), _)| !is_called(&ours.0, &theirs.0) || ours.1.is_empty() != theirs.1)
+            .map(|((ours, _), result)| format!("{}: {}\n{result:#}", ours.0, ours.1.join("\n")))
+            .collect();
+        assert!(others.is_empty(), "{}: {}\n{said}", file.display(), others.join("\n"));
+        ours.into_iter().map(|(name, wrong)| (name, wrong.is_empty())).collect()
     }
 }
 
 /// Tests that are not valid, or whose setup fails, have no kind before their name there.
-fn is_bare(ours: &str, theirs: &str) -> bool {
+fn is_called(ours: &str, theirs: &str) -> bool {
     let bare = ours.split_once(": ").map_or("", |(_, name)| name);
-    bare == theirs || (bare == "(no name)" && theirs.is_empty())
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        // Intermediate images are the program's own business; the one that was pulled is ours.
-        self.in_engine.take();
-    }
+    ours == theirs || bare == theirs || (bare == "(no name)" && theirs.is_empty())
 }
 
 fn engine() -> EngineOptions {
@@ -291,6 +284,10 @@ fn patterns_mean_what_they_mean_to_go() {
         assert_eq!(is_wrong(key), key.contains('o'), "{test}: {:?}", labels[key]);
     }
     // A pattern that is none is told apart from one that does not match.
+    for row in &refused {
+        let pattern = row["pattern"].as_str().unwrap().replace('\\', r"\\");
+        assert!(said.contains(&format!("Error compiling regex {pattern} : ")), "{row}: {said}");
+    }
     assert_eq!(said.matches("Error compiling regex").count(), refused.len(), "{said}");
     let (_, wrong) = &lab.ours(&file, &text)[0];
     assert_eq!(wrong.len(), errors.len());
