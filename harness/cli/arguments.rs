@@ -242,6 +242,8 @@ pub(super) struct HostArguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Schema {
+    /// A suite file
+    Suite,
     /// The JSON report
     Report,
 }

@@ -51,6 +51,9 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
         Some(Command::Host(host)) => host::run(&host, color),
         Some(Command::Explain { rule }) => explain(&rule),
         Some(Command::Rules) => console::print(&crate::check::rule::list()),
+        Some(Command::Schema { what: arguments::Schema::Suite }) => {
+            console::print(&crate::suite::schema::suite_schema())
+        }
         Some(Command::Schema { what: arguments::Schema::Report }) => console::print(&mpcheck_reports::report_schema()),
         Some(Command::Completions { shell }) => completions(shell),
     };

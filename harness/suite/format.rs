@@ -252,6 +252,8 @@ pub(super) struct Run {
     /// The size of /tmp. Without it, 64MiB.
     #[schemars(example = &"256MiB")]
     pub(super) temporary: Option<At<String>>,
+    /// Whether commands, and tests of structure files, have a network, which needs Docker. Without it, they have none.
+    pub(super) network: Option<bool>,
     /// The commands. `uname -m` is always asked as well.
     pub(super) commands: Option<Vec<Command>>,
 }
@@ -309,7 +311,7 @@ pub(super) struct Command {
     pub(super) user: Option<At<String>>,
     /// Whether it may write to the root filesystem. Without it, it may not.
     pub(super) writable: Option<bool>,
-    /// Whether it has a network, which needs Docker. Without it, it has none.
+    /// Whether it has a network, which needs Docker. Without it, what `run:` says of all.
     pub(super) network: Option<bool>,
     /// The platforms that it is for. Without it, all of the image's.
     pub(super) platforms: Option<Texts>,

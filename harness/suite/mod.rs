@@ -38,7 +38,7 @@ mod yaml;
 
 pub use bridge::main;
 pub use error::{Problem, SuiteError};
-pub use gather::{Gathered, gather};
+pub use gather::{About, Gathered, gather, is_structure};
 pub use load::{Kind, kind_of, load};
 pub use located::Place;
 pub use yaml::MAX_FILE_BYTES;

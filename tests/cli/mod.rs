@@ -13,6 +13,7 @@
 //! | `together` | several processes at once on one image |
 //! | `running` | the options of running, and platforms that cannot be run |
 //! | `large` | bombs, and a great many entries |
+//! | `suite_input` | suites that are wrong |
 
 mod arguments;
 mod bad_input;
@@ -24,6 +25,7 @@ mod large;
 mod output;
 mod registry;
 mod running;
+mod suite_input;
 mod together;
 
 use mpcheck_kit::incidents::application;

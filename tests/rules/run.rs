@@ -128,7 +128,7 @@ impl Told {
 
     /// What is expected of the last command.
     pub(super) fn expecting(mut self, code: i32, stdout: &[&str], stderr: &[&str]) -> Self {
-        let patterns = |texts: &[&str]| texts.iter().map(|text| Regex::new(text).unwrap()).collect();
+        let patterns = |texts: &[&str]| texts.iter().map(|text| Regex::new(text).unwrap().into()).collect();
         let last = self.smokes.last_mut().unwrap();
         last.expect = Expectation { code, stdout: patterns(stdout), stderr: patterns(stderr), ..last.expect.clone() };
         self

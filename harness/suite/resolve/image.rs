@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// The most that defaults may become when every image has them, in characters of their debugging form: what takes memory
 /// is in it, each text once.
-const MAX_EXPANDED: usize = 256 << 20;
+const MAX_EXPANDED: usize = 128 << 20;
 
 /// The images of a suite.
 pub(super) fn images(resolver: &mut Resolver<'_>, images: Vec<Image>, defaults: &Settings) -> Vec<ImagePlan> {
@@ -54,7 +54,13 @@ pub(super) fn images(resolver: &mut Resolver<'_>, images: Vec<Image>, defaults: 
                 found.push((reference, location, index));
             }
         }
-        settings.push(own.over(defaults));
+        let own = own.over(defaults);
+        if found.last().is_none_or(|(_, _, last)| *last != index) {
+            // None of its images can be read: the rest of it is looked at all the same.
+            let reference = At { value: String::new(), place };
+            resolver.image(String::new(), reference, Location::Layout { path: "".into(), selector: None }, &own);
+        }
+        settings.push(own);
     }
     let names = resolver.distinct("images", &wishes, false);
     let mut plans = Vec::with_capacity(found.len());
@@ -119,6 +125,7 @@ impl Resolver<'_> {
             Some((text.value, location))
         });
         ImagePlan {
+            rules: true,
             name,
             location,
             line: place.line,

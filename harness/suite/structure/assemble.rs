@@ -46,8 +46,20 @@ pub(super) fn tests(file: V2, schema: Schema, format: Format, caller: &Caller<'_
 /// Docker adds to the set that every container has (moby, `oci/caps/defaults.go`).
 fn capabilities(asked: Vec<String>) -> Vec<String> {
     const DOCKERS: [&str; 14] = [
-        "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
-        "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FSETID",
+        "FOWNER",
+        "MKNOD",
+        "NET_RAW",
+        "SETGID",
+        "SETUID",
+        "SETFCAP",
+        "SETPCAP",
+        "NET_BIND_SERVICE",
+        "SYS_CHROOT",
+        "KILL",
+        "AUDIT_WRITE",
     ];
     if asked.is_empty() {
         return asked;
@@ -227,10 +239,7 @@ fn metadata(test: Metadata) -> Option<Test> {
 }
 
 fn entry(variable: Variable) -> (String, Entry) {
-    let value = if variable.is_regex {
-        Entry::Matching(pattern(variable.value))
-    } else {
-        Entry::Exactly(text(variable.value))
-    };
+    let value =
+        if variable.is_regex { Entry::Matching(pattern(variable.value)) } else { Entry::Exactly(text(variable.value)) };
     (variable.key, value)
 }

@@ -1,10 +1,10 @@
 //! Commands: what to start in a container of the image, and whether it did what it should.
 
+use super::Schema;
 use super::assemble::Variables;
 use super::expand::expand;
 use super::files::excerpt;
 use super::pattern::{Pattern, text};
-use super::Schema;
 use crate::check::run::output::{is_cut, shown, without_warnings_of_qemu};
 use crate::image::document::Config;
 use crate::run::{Ended, Exit, Freedom, Output};

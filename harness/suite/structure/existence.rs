@@ -30,7 +30,8 @@ impl ExistenceTest {
         match (found(rootfs, path.as_bytes()), self.exists) {
             (Ok(node), true) => self.entry(&shown, &node),
             (Ok(node), false) => {
-                let why = if self.by_default { " (in JSON, `shouldExist` is false where it is not written)" } else { "" };
+                let why =
+                    if self.by_default { " (in JSON, `shouldExist` is false where it is not written)" } else { "" };
                 let mut wrong = vec![format!("{shown} should not exist, and it does{why}")];
                 wrong.extend(self.entry(&shown, &node));
                 wrong

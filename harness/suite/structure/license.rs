@@ -1,7 +1,7 @@
 //! Texts of licenses: which words they must not have.
 
-use super::files::{ReadFile, bytes, shown_path};
 use super::Schema;
+use super::files::{ReadFile, bytes, shown_path};
 use crate::image::rootfs::{NodeKind, RootFs};
 use memchr::memmem;
 

@@ -1,8 +1,8 @@
 //! A pattern of a file, and texts as Go sees them.
 
-use super::re2::{Refused, translate};
 use super::super::error::shown;
 use super::super::located::Place;
+use super::re2::{Refused, translate};
 use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
 use std::sync::OnceLock;

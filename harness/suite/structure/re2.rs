@@ -247,7 +247,8 @@ impl<'p> Translation<'p> {
             return Ok(());
         };
         if min > MAX_REPEAT || max.is_some_and(|max| max > MAX_REPEAT || min > max) {
-            return self.refuse(format!("a repetition is more than {MAX_REPEAT}, or its bounds are the wrong way round"));
+            return self
+                .refuse(format!("a repetition is more than {MAX_REPEAT}, or its bounds are the wrong way round"));
         }
         self.rest = rest;
         let text = match max {

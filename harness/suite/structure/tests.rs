@@ -104,19 +104,59 @@ fn what_is_wrong_with_a_test_is_told_and_the_others_are_read(#[case] text: &str,
     "schemaVersion: 2.0.0\ncommandTests:\n- name: a\n  comand: b",
     "a.yaml:4:3: unknown key `comand`; write `command`; the keys here are `name`, `setup`"
 )]
-#[case::unknown_key_at_the_top("a.yaml", "schemaVersion: 2.0.0\ncommandTest: []", "a.yaml:2:1: unknown key `commandTest`; write `commandTests`")]
-#[case::not_of_this_version("a.yaml", "schemaVersion: 1.0.0\nmetadataTest: {}", "a.yaml:2:1: unknown key `metadataTest`")]
-#[case::nor_this("a.yaml", "schemaVersion: 1.0.0\nfileExistenceTests: [{name: a, path: /a, uid: 1}]", "a.yaml:2:42: unknown key `uid`")]
-#[case::duplicate_key("a.yaml", "schemaVersion: 2.0.0\ncommandTests: []\ncommandTests: []", "a.yaml:3:1: the key `commandTests` is there twice")]
-#[case::wrong_type("a.yaml", "schemaVersion: 2.0.0\ncommandTests:\n- {name: a, command: [x]}", "a.yaml:3:22: this cannot be read")]
-#[case::a_text_for_a_list("a.yaml", "schemaVersion: 2.0.0\ncommandTests:\n- {name: a, command: x, args: y}", "a.yaml:3:31: this cannot be read")]
-#[case::no_number("a.yaml", "schemaVersion: 2.0.0\ncommandTests:\n- {name: a, command: x, exitCode: y}", "a.yaml:3:35: this cannot be read")]
+#[case::unknown_key_at_the_top(
+    "a.yaml",
+    "schemaVersion: 2.0.0\ncommandTest: []",
+    "a.yaml:2:1: unknown key `commandTest`; write `commandTests`"
+)]
+#[case::not_of_this_version(
+    "a.yaml",
+    "schemaVersion: 1.0.0\nmetadataTest: {}",
+    "a.yaml:2:1: unknown key `metadataTest`"
+)]
+#[case::nor_this(
+    "a.yaml",
+    "schemaVersion: 1.0.0\nfileExistenceTests: [{name: a, path: /a, uid: 1}]",
+    "a.yaml:2:42: unknown key `uid`"
+)]
+#[case::duplicate_key(
+    "a.yaml",
+    "schemaVersion: 2.0.0\ncommandTests: []\ncommandTests: []",
+    "a.yaml:3:1: the key `commandTests` is there twice"
+)]
+#[case::wrong_type(
+    "a.yaml",
+    "schemaVersion: 2.0.0\ncommandTests:\n- {name: a, command: [x]}",
+    "a.yaml:3:22: this cannot be read"
+)]
+#[case::a_text_for_a_list(
+    "a.yaml",
+    "schemaVersion: 2.0.0\ncommandTests:\n- {name: a, command: x, args: y}",
+    "a.yaml:3:31: this cannot be read"
+)]
+#[case::no_number(
+    "a.yaml",
+    "schemaVersion: 2.0.0\ncommandTests:\n- {name: a, command: x, exitCode: y}",
+    "a.yaml:3:35: this cannot be read"
+)]
 #[case::no_yaml("a.yaml", "schemaVersion: 2.0.0\nx: [", "a.yaml:2:4: this cannot be read")]
-#[case::two_documents("a.yaml", "schemaVersion: 2.0.0\n---\nschemaVersion: 2.0.0", "a.yaml:3:1: a second document begins here")]
+#[case::two_documents(
+    "a.yaml",
+    "schemaVersion: 2.0.0\n---\nschemaVersion: 2.0.0",
+    "a.yaml:3:1: a second document begins here"
+)]
 #[case::no_json("a.json", "{\"schemaVersion\": \"2.0.0\",\n \"commandTests\": [}", "a.json:2:19: this cannot be read")]
 #[case::more_than_json("a.json", "{\"schemaVersion\": \"2.0.0\"} x", "a.json:1:28: this cannot be read")]
-#[case::json_types("a.json", "{\"schemaVersion\": \"2.0.0\",\n \"commandTests\": [{\"exitCode\": \"1\"}]}", "a.json:2:34: this cannot be read: invalid type: string")]
-#[case::json_twice("a.json", "{\"schemaVersion\": \"2.0.0\", \"commandTests\": [{\"name\": \"a\", \"Name\": \"b\"}]}", "a.json:1:64: this cannot be read: duplicate field")]
+#[case::json_types(
+    "a.json",
+    "{\"schemaVersion\": \"2.0.0\",\n \"commandTests\": [{\"exitCode\": \"1\"}]}",
+    "a.json:2:34: this cannot be read: invalid type: string"
+)]
+#[case::json_twice(
+    "a.json",
+    "{\"schemaVersion\": \"2.0.0\", \"commandTests\": [{\"name\": \"a\", \"Name\": \"b\"}]}",
+    "a.json:1:64: this cannot be read: duplicate field"
+)]
 fn a_file_that_cannot_be_read_says_where_and_what_to_do(#[case] name: &str, #[case] text: &str, #[case] wanted: &str) {
     let problem = read(name, text).unwrap_err();
     assert!(problem.starts_with(wanted), "{problem}");

@@ -144,7 +144,8 @@ fn json_asks_for_what_it_does_not_say() {
     };
     let why = "`/data/file` should not exist, and it does (in JSON, `shouldExist` is false where it is not written)";
     assert_eq!(json(r#""path": "/data/file", "uid": 10, "gid": 20"#), [why]);
-    let root = ["`/data/file` belongs to the user 10 instead of 0", "`/data/file` belongs to the group 20 instead of 0"];
+    let root =
+        ["`/data/file` belongs to the user 10 instead of 0", "`/data/file` belongs to the group 20 instead of 0"];
     assert_eq!(json(r#""path": "/data/file", "shouldExist": true"#), root);
     assert!(json(r#""path": "/data/file", "shouldExist": true, "uid": -1, "gid": -1"#).is_empty());
     assert!(json(r#""path": "/missing""#).is_empty());
@@ -288,7 +289,9 @@ fn a_setup_may_fail_but_has_to_start() {
 #[test]
 fn what_qemu_warns_of_is_not_the_commands() {
     let said = ended(Exit::Code(0), "", "qemu-x86_64: warning: TCG doesn't support it\nerr\n");
-    assert!(judged("expectedError: ['^err\\n$'], excludedError: [warning]", std::slice::from_ref(&said), true).is_empty());
+    assert!(
+        judged("expectedError: ['^err\\n$'], excludedError: [warning]", std::slice::from_ref(&said), true).is_empty()
+    );
     assert_eq!(judged("excludedError: [warning]", &[said], false).len(), 1);
 }
 
