@@ -22,7 +22,8 @@
 //! - a second YAML document, and a key that is twice in a map of JSON, are errors (there, they are passed over);
 //! - a map's own keys win over those that `<<` brings (there, whichever comes later);
 //! - a test that is not valid, or whose setup fails, has the name that it would have had (there, the bare one);
-//! - results of commands wait as long as the limits say (there, for ever);
+//! - a command is not its container's first process (there, it is, and signals that it sends itself do nothing);
+//! - commands end in the time that they have (there, they are waited for without end);
 //! - groups within each other are bounded to 50 in patterns (there, 1000), and what a pattern becomes to 16 MiB.
 
 mod assemble;

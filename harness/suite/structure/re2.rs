@@ -8,7 +8,6 @@
 //! Only whether a pattern matches is of interest: what is captured, and how greedily, is left out.
 
 use super::unicode_names::{CATEGORIES, SCRIPTS};
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// How many groups may lie within each other. Go allows 1000.
@@ -35,7 +34,6 @@ pub(super) fn translate(pattern: &str) -> Result<String, Refused> {
         out: String::with_capacity(pattern.len() + 16),
         flags: Flags::default(),
         groups: vec![Group { start: 0, flags: Flags::default(), product: 1 }],
-        names: BTreeSet::new(),
         last: None,
         after_repeat: false,
     };
@@ -74,7 +72,6 @@ struct Translation<'p> {
     out: String,
     flags: Flags,
     groups: Vec<Group>,
-    names: BTreeSet<&'p str>,
     last: Option<Atom>,
     after_repeat: bool,
 }
@@ -200,7 +197,8 @@ impl<'p> Translation<'p> {
         Ok(())
     }
 
-    /// `(?P<name>` and `(?<name>`: what is captured is of no interest, but the name has to be one.
+    /// `(?P<name>` and `(?<name>`: what is captured is of no interest, but the name has to be one. Two may have
+    /// the same.
     fn name(&mut self) -> Result<(), Refused> {
         let Some((start, _)) = self.rest.split_once('>') else {
             return self.refuse("the name of a group is not closed");
@@ -209,9 +207,6 @@ impl<'p> Translation<'p> {
         let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !is_name || start.matches('<').count() != 1 {
             return self.refuse("a group has a name that is none, or looks around, which Go's patterns cannot");
-        }
-        if !self.names.insert(name) {
-            return self.refuse("two groups have one name");
         }
         self.rest = self.rest.get(start.len() + 1..).unwrap_or_default();
         Ok(())
