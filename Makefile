@@ -47,6 +47,7 @@ fuzz: ## Run each fuzz target for SECONDS_EACH seconds
 .PHONY: schema
 schema: ## Write the JSON Schemas again
 	cargo run --quiet --locked -- schema report > suites/report.schema.json
+	cargo run --quiet --locked -- schema suite > suites/suite.schema.json
 
 .PHONY: stop
 stop: ## Stop engines and registries that a test run left behind

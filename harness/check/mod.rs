@@ -13,6 +13,7 @@ mod identical;
 mod listing;
 mod manifest;
 mod outcome;
+pub mod pattern;
 pub mod policy;
 pub mod rule;
 pub mod run;

@@ -68,6 +68,9 @@ pub(super) enum Command {
     /// Check images (the default, when an image is named without a command)
     #[command(arg_required_else_help = true, after_help = AFTER_HELP, after_long_help = after_long_help())]
     Check(Box<CheckArguments>),
+    /// Write a suite from what an image is today, for you to edit
+    #[command(arg_required_else_help = true)]
+    Init(Box<InitArguments>),
     /// Run suites: what images should be, asked of every platform
     #[command(arg_required_else_help = true, after_help = AFTER_TEST)]
     Test(Box<TestArguments>),
@@ -242,6 +245,8 @@ pub(super) struct HostArguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Schema {
+    /// A suite file
+    Suite,
     /// The JSON report
     Report,
 }
@@ -357,6 +362,31 @@ fn timeout(text: &str) -> Result<std::time::Duration, String> {
     let time =
         humantime::parse_duration(text).map_err(|_| "it is a number and a unit, such as 30s or 2m".to_owned())?;
     if time.is_zero() || time > long { Err("it is between 1ms and 1day".to_owned()) } else { Ok(time) }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// The image
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: String,
+
+    /// Write the suite to this new file instead of standard output; what is there already is not written over
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// How the entrypoint is asked for its version on each platform
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(super) run: Run,
+
+    /// No progress and no notes on standard error
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+
+    #[command(flatten, next_help_heading = "Reading")]
+    pub(super) reading: ReadingArguments,
+
+    #[command(flatten, next_help_heading = "Registries and engines")]
+    pub(super) source: SourceArguments,
 }
 
 #[derive(Debug, Args)]

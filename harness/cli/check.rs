@@ -198,7 +198,7 @@ pub(super) fn selection(options: &[String], variable: Option<&str>) -> Result<(S
     }
 }
 
-fn located(name: &str) -> Result<Location, Failure> {
+pub(super) fn located(name: &str) -> Result<Location, Failure> {
     Location::parse(name).map_err(|error: ReferenceError| {
         let failure =
             if error.is_usage() { Failure::usage(error.to_string()) } else { Failure::unexamined(error.to_string()) };

@@ -6,6 +6,7 @@ mod console;
 mod failure;
 mod first_word;
 mod host;
+mod init;
 mod install;
 
 mod output;
@@ -48,9 +49,13 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
         Some(Command::Check(check)) => check::run(&check, color),
         Some(Command::Test(test)) => test::run(&test, color),
         Some(Command::Report { command }) => report::run(&command, color),
+        Some(Command::Init(init)) => init::run(&init, color),
         Some(Command::Host(host)) => host::run(&host, color),
         Some(Command::Explain { rule }) => explain(&rule),
         Some(Command::Rules) => console::print(&crate::check::rule::list()),
+        Some(Command::Schema { what: arguments::Schema::Suite }) => {
+            console::print(&crate::suite::schema::suite_schema())
+        }
         Some(Command::Schema { what: arguments::Schema::Report }) => console::print(&mpcheck_reports::report_schema()),
         Some(Command::Completions { shell }) => completions(shell),
     };

@@ -53,8 +53,8 @@ impl Running {
         let how = given.run.into();
         let expect = Expectation {
             code: i32::from(given.expect_exit),
-            stdout: given.expect_stdout.clone(),
-            stderr: given.expect_stderr.clone(),
+            stdout: given.expect_stdout.iter().cloned().map(Into::into).collect(),
+            stderr: given.expect_stderr.iter().cloned().map(Into::into).collect(),
             ..Expectation::default()
         };
         let smoke = |words: &super::arguments::Words| Smoke {

@@ -1,13 +1,14 @@
 //! `mpcheck test`: suites, run here.
 
 use super::arguments::{Color, TestArguments};
-use super::check::{milliseconds, not_of_a_host, reader, selection};
+use super::check::{located, milliseconds, not_of_a_host, reader, selection};
 use super::console;
 use super::failure::Failure;
 use super::output::{self, ReportFile};
 use super::progress::Progress;
+use crate::image::observe::Silent;
 use crate::image::parallel::in_parallel;
-use crate::image::reader::Reader;
+use crate::image::reader::{Depth, Reader};
 use crate::image::source::registry::check_ca_file;
 use crate::platform::Selection;
 use crate::run::cleanup;
@@ -15,9 +16,10 @@ use crate::suite::case::{Case, Subject};
 use crate::suite::filter::Filter;
 use crate::suite::plan::Suite;
 use crate::suite::session::{Outcome, Session};
-use crate::suite::{Gathered, SuiteError, gather};
+use crate::suite::{About, Gathered, SuiteError, gather, is_structure};
 use mpcheck_reports::{self as reports, FailOn, Report, Tool, Verdict};
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -35,7 +37,8 @@ pub(super) fn run(arguments: &TestArguments, color: Color) -> Result<u8, Failure
         console::warn(text, color);
     }
     let reader = reader(&arguments.reading, &arguments.source);
-    let mut gathered = gathered(arguments)?;
+    let about = about(arguments, &reader, &platforms)?;
+    let mut gathered = gather(&arguments.suites, about.as_ref()).map_err(|error| failure(&error))?;
     gathered.suites.iter_mut().for_each(|suite| change(suite, arguments));
     let mut session = session(gathered, reader, arguments, &platforms);
     if arguments.list {
@@ -72,8 +75,44 @@ pub(super) fn run(arguments: &TestArguments, color: Color) -> Result<u8, Failure
     Ok(reports::exit_code(&report, arguments.result.fail_on))
 }
 
-fn gathered(arguments: &TestArguments) -> Result<Gathered, Failure> {
-    gather(&arguments.suites).map_err(|error| failure(&error))
+/// The image that files of container-structure-test are about, with the platforms that were asked for, or all that it has.
+fn about(arguments: &TestArguments, reader: &Reader, platforms: &Selection) -> Result<Option<About>, Failure> {
+    let files: Vec<&PathBuf> = arguments.suites.iter().filter(|path| is_structure(path)).collect();
+    let (reference, file) = match (&arguments.image, files.first()) {
+        (None, None) => return Ok(None),
+        (Some(_), None) => {
+            return Err(Failure::usage("--image is for files of container-structure-test, and none is named")
+                .hint("a suite names its images itself"));
+        }
+        (None, Some(file)) => {
+            let why = format!("{} is a file of container-structure-test, which names no image", file.display());
+            return Err(
+                Failure::usage(why).hint("name one with --image, or name the file in a suite, below `structure:`")
+            );
+        }
+        (Some(reference), Some(file)) => (reference, file),
+    };
+    let location = located(reference)?;
+    let platforms = if platforms.is_all() {
+        let read = reader.read(&location, &Selection::none(), Depth::Documents, &Silent);
+        let (facts, _) = read.map_err(|error| {
+            let failure = Failure::unexamined(format!("the image {reference} could not be examined: {error}"));
+            match reader.next_step(reference, &location, &error) {
+                Some(step) => failure.hint(step),
+                None => failure,
+            }
+        })?;
+        facts.platforms.into_iter().map(|platform| platform.platform).collect()
+    } else {
+        platforms.platforms().to_vec()
+    };
+    if platforms.is_empty() {
+        return Err(Failure::unexamined(format!(
+            "the image {reference} has no platform to test with {}",
+            file.display()
+        )));
+    }
+    Ok(Some(About { reference: reference.clone(), location, platforms }))
 }
 
 /// What is wrong with a suite. The first problem's next step is the hint; the others stand in the text.
@@ -96,7 +135,7 @@ fn change(suite: &mut Suite, arguments: &TestArguments) {
 
 fn session(gathered: Gathered, reader: Reader, arguments: &TestArguments, platforms: &Selection) -> Session {
     let Gathered { suites, tests } = gathered;
-    let mut session = Session::new(suites, &tests, reader);
+    let mut session = Session::new(suites, tests, reader);
     let filter = Filter { filters: arguments.filters.clone(), exact: arguments.exact, skip: arguments.skip.clone() };
     if arguments.ignored || arguments.include_ignored {
         session.include_ignored(arguments.ignored);

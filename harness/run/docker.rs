@@ -27,7 +27,7 @@ use bollard::errors::Error;
 use container::Container;
 use exec::{End, Executed, Order};
 use image::Held;
-use leftovers::Leftovers;
+use leftovers::{Leftovers, Thing, remove};
 use link::Link;
 pub use privileged::Said;
 use std::sync::{Arc, OnceLock};
@@ -160,7 +160,7 @@ impl Run<'_> {
             if spoilt || command.fresh && at > 0 {
                 container = self.start_after(&image, container)?;
             }
-            let one = self.one(&container, command)?;
+            let one = self.one(&mut container, command)?;
             // What it started lives as long as its container does, and so does the mark of an exhausted memory.
             spoilt = matches!(one.exit, Exit::TimedOut | Exit::OutOfMemory);
             ended.push(one);
@@ -168,7 +168,7 @@ impl Run<'_> {
         Ok(Ran { machine, emulator, started: image.started, ended, refused: Vec::new(), interrupted: None })
     }
 
-    fn one(&self, container: &Container, command: &Command) -> Result<Ended, NotReady> {
+    fn one(&self, container: &mut Container, command: &Command) -> Result<Ended, NotReady> {
         // The user is given here and not to the container: where the image has no such user, it is the command that
         // fails.
         let user = Some(self.task.user()).filter(|user| !user.is_empty());
@@ -176,7 +176,19 @@ impl Run<'_> {
         let Freedom { privileged, terminal, .. } = *self.task.freedom;
         let (words, timeout) = (command.words.as_slice(), command.timeout);
         let order = Order { words, environment: &environment, user, timeout, privileged, terminal, ..self.order() };
-        let executed = self.execute(container, &order)?;
+        let before = container.before.take().map(Thing::Container);
+        let removed = async {
+            match &before {
+                Some(before) => remove(&self.link.client, before, false).await,
+                None => false,
+            }
+        };
+        let executed = exec::execute(&self.link.client, &container.name, &order);
+        let (executed, removed) = self.link.wait(async { tokio::join!(executed, removed) })?;
+        if let Some(before) = before.filter(|_| removed) {
+            self.link.leftovers.gone(&before);
+        }
+        let executed = executed.map_err(|error| refused(self.stage.engine, "asked to start a program", &error))?;
         self.judge(container, executed)
     }
 

@@ -47,9 +47,9 @@ where
 }
 
 fn tests(files: &[PathBuf], arguments: &Arguments) -> Result<Conclusion, SuiteError> {
-    let Gathered { suites, tests } = gather(files)?;
+    let Gathered { suites, tests } = gather(files, None)?;
     let started = SystemTime::now();
-    let mut session = Session::new(suites, &tests, Reader::of_user());
+    let mut session = Session::new(suites, tests, Reader::of_user());
     let ignored: Vec<bool> = (0..session.cases().len()).map(|at| is_ignored(&session, at, arguments)).collect();
     if arguments.include_ignored || arguments.ignored {
         session.include_ignored(arguments.ignored);

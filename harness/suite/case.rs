@@ -1,7 +1,9 @@
 //! From suites to trials: names, and what each is about. Nothing is read for it but files of tests, so a list of ten
 //! thousand takes milliseconds and no network.
 
+use super::name::made_of;
 use super::plan::{Exception, ImagePlan, Suite};
+use super::structure::Test;
 use crate::platform::Platform;
 use std::collections::BTreeMap;
 
@@ -79,12 +81,12 @@ pub enum Kind {
 const GROUPS: [(&str, &str); 4] =
     [("manifest", "manifest"), ("blob", "blobs"), ("layer", "layers"), ("binary", "binaries")];
 
-/// What the tests of container-structure-test's files are called: of each suite, of each image, of each file.
-pub type TestNames = Vec<Vec<Vec<Vec<String>>>>;
+/// The tests of container-structure-test's files: of each suite, of each image, of each file.
+pub type Tests = Vec<Vec<Vec<Vec<Test>>>>;
 
 /// All trials, in the order of the suites. `tests` are those of the files that images name.
 #[must_use]
-pub fn cases(suites: &[Suite], tests: &TestNames) -> Vec<Case> {
+pub fn cases(suites: &[Suite], tests: &Tests) -> Vec<Case> {
     let mut cases = Vec::new();
     for (at, suite) in suites.iter().enumerate() {
         let mut add = |group: &str, check: String, subject, kind, ignored| {
@@ -100,7 +102,9 @@ pub fn cases(suites: &[Suite], tests: &TestNames) -> Vec<Case> {
         }
         for (place, image) in suite.images.iter().enumerate() {
             let group = format!("{}/{}", suite.name, image.name);
-            add(&group, "platforms".to_owned(), Subject::Image(place), Kind::Platforms, None);
+            if image.rules {
+                add(&group, "platforms".to_owned(), Subject::Image(place), Kind::Platforms, None);
+            }
             let tests = tests.get(at).and_then(|images| images.get(place));
             for (number, platform) in image.platforms.iter().enumerate() {
                 let group = format!("{group}/{}", dashed(platform));
@@ -122,11 +126,13 @@ fn dashed(platform: &Platform) -> String {
 fn of_platform(
     image: &ImagePlan,
     platform: &Platform,
-    structures: &[Vec<String>],
+    structures: &[Vec<Test>],
 ) -> Vec<(String, Kind, Option<String>)> {
     let mut found: Vec<(String, Kind, Option<String>)> = Vec::new();
-    found.extend(GROUPS.map(|(group, name)| (name.to_owned(), Kind::Group(group), None)));
-    if image.run.how != crate::run::choose::How::Never {
+    if image.rules {
+        found.extend(GROUPS.map(|(group, name)| (name.to_owned(), Kind::Group(group), None)));
+    }
+    if image.rules && image.run.how != crate::run::choose::How::Never {
         found.push(("run".to_owned(), Kind::Machine, None));
     }
     let is_for = |platforms: &[Platform]| platforms.is_empty() || platforms.iter().any(|of| platform.satisfies(of));
@@ -144,9 +150,9 @@ fn of_platform(
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for (file, tests) in structures.iter().enumerate() {
         let stem = image.structure.get(file).and_then(|(path, _)| path.file_stem());
-        let stem = fit(&stem.map_or_else(|| file.to_string(), |stem| stem.to_string_lossy().into_owned()));
+        let stem = made_of(&stem.map_or_else(|| file.to_string(), |stem| stem.to_string_lossy().into_owned()));
         for (at, test) in tests.iter().enumerate() {
-            let name = format!("structure/{stem}/{}", fit(test));
+            let name = format!("structure/{stem}/{}", made_of(&test.name));
             let times = names.entry(name.clone()).or_default();
             *times += 1;
             let name = if *times == 1 { name } else { format!("{name}-{times}") };
@@ -163,11 +169,4 @@ fn excepted(exceptions: &[Exception], platform: &Platform) -> Option<String> {
         Some(day) => format!("{} (until {day})", found.reason),
         None => found.reason.clone(),
     })
-}
-
-/// A text as a part of a trial's name: words are joined, and what a shell or a list of tests would trip over is left out.
-fn fit(text: &str) -> String {
-    let kept = |c: char| if c.is_control() || c.is_whitespace() || c == '/' { ' ' } else { c };
-    let text: String = text.chars().take(200).map(kept).collect();
-    text.split_whitespace().collect::<Vec<_>>().join("-")
 }

@@ -1,6 +1,7 @@
 //! One image on one platform, for tests that are written in code.
 
 use super::SuiteError;
+use super::case::Tests;
 use super::load::text;
 use super::session::Session;
 use crate::check::date::Date;
@@ -66,7 +67,7 @@ pub fn check(image: &str, platform: &str) -> Result<Checked, Fault> {
     let suite = suite(image, platform);
     let today = Date::of(SystemTime::now());
     let suites = text(Path::new("the case"), &suite, &|_| None, today).map_err(|error| unwritten(&error))?;
-    let session = Session::new(suites, &Vec::new(), Reader::of_user());
+    let session = Session::new(suites, Tests::default(), Reader::of_user());
     let mut wrong: Vec<String> = Vec::new();
     let mut trials = Vec::new();
     for at in session.wanted() {

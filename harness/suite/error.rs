@@ -17,7 +17,7 @@ pub enum SuiteError {
     #[error("{}", joined(.0))]
     Wrong(Vec<Problem>),
     /// There is nothing in them to check: exit code 4.
-    #[error("{0}")]
+    #[error("{}", .0.whole())]
     Empty(Problem),
 }
 
@@ -42,7 +42,7 @@ impl SuiteError {
 
     /// Of everything that is wrong with one file as much as is worth reading at once.
     pub(super) fn wrong(mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| problem.place);
+        problems.sort_by(|left, right| (left.place, &left.message).cmp(&(right.place, &right.message)));
         problems.dedup();
         let more = problems.len().saturating_sub(MAX_TOLD);
         problems.truncate(MAX_TOLD);
@@ -53,8 +53,9 @@ impl SuiteError {
     }
 }
 
+/// All problems with their next steps, as the program shows one of its own.
 fn joined(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems.iter().map(Problem::whole).collect::<Vec<_>>().join("\nerror: ")
 }
 
 /// One thing that is wrong.
@@ -78,6 +79,11 @@ impl Problem {
     pub(super) fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
+    }
+
+    /// What is wrong, and on a line of its own the next step.
+    fn whole(&self) -> String {
+        if self.hint.is_empty() { self.to_string() } else { format!("{self}\n hint: {}", self.hint) }
     }
 }
 
@@ -145,11 +151,11 @@ mod tests {
 
     #[test]
     fn not_more_are_told_than_are_read() {
-        let at = |line| Problem::new(Path::new("a"), format!("p{line}"), "").at(Place { line, column: 1 });
+        let at = |line| Problem::new(Path::new("a"), format!("p{line:02}"), "mend it").at(Place { line, column: 1 });
         let error = SuiteError::wrong((1..=30).rev().map(at).collect());
         assert_eq!(error.problems().len(), MAX_TOLD);
-        assert_eq!(error.problems()[0].message, "p1");
-        assert!(error.to_string().ends_with("p20 (and 10 more in this file)"), "{error}");
+        assert!(error.to_string().starts_with("a:1:1: p01\n hint: mend it\nerror: a:2:1: p02\n"), "{error}");
+        assert!(error.to_string().ends_with("p20 (and 10 more in this file)\n hint: mend it"), "{error}");
     }
 
     #[rstest]

@@ -5,6 +5,7 @@
 //! with its place, and what it means is found out in `resolve.rs`.
 
 use super::located::{At, Pairs, Place, Texts};
+use crate::check::rule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
@@ -170,6 +171,7 @@ settings! {
     /// Files for another architecture that are meant to be there.
     allow_foreign: Option<Vec<AllowForeign>>,
     /// How bad a broken rule is: the name of a rule (`mpcheck rules` lists them), and error, warning, note or off.
+    #[schemars(extend("propertyNames" = { "enum": rules(false) }))]
     severities: Option<Pairs<RuleLevel>>,
     /// How it is run, and with which commands.
     run: Option<Run>,
@@ -179,6 +181,11 @@ settings! {
     metadata: Option<Metadata>,
     /// Files of container-structure-test to run on every platform, relative to this file.
     structure: Option<Texts>,
+}
+
+/// The names of the rules of hosts, or of images, which editors offer.
+fn rules(of_host: bool) -> Vec<&'static str> {
+    rule::RULES.iter().map(|rule| rule.name).filter(|name| name.starts_with("host/") == of_host).collect()
 }
 
 /// From which severity on a finding fails.
@@ -226,6 +233,7 @@ pub(super) struct Host {
     #[schemars(example = ["linux/arm64"])]
     pub(super) require: Texts,
     /// How bad a broken rule of the group host is.
+    #[schemars(extend("propertyNames" = { "enum": rules(true) }))]
     pub(super) severities: Option<Pairs<RuleLevel>>,
 }
 
@@ -252,6 +260,8 @@ pub(super) struct Run {
     /// The size of /tmp. Without it, 64MiB.
     #[schemars(example = &"256MiB")]
     pub(super) temporary: Option<At<String>>,
+    /// Whether commands, and tests of structure files, have a network, which needs Docker. Without it, they have none.
+    pub(super) network: Option<bool>,
     /// The commands. `uname -m` is always asked as well.
     pub(super) commands: Option<Vec<Command>>,
 }
@@ -309,7 +319,7 @@ pub(super) struct Command {
     pub(super) user: Option<At<String>>,
     /// Whether it may write to the root filesystem. Without it, it may not.
     pub(super) writable: Option<bool>,
-    /// Whether it has a network, which needs Docker. Without it, it has none.
+    /// Whether it has a network, which needs Docker. Without it, what `run:` says of all.
     pub(super) network: Option<bool>,
     /// The platforms that it is for. Without it, all of the image's.
     pub(super) platforms: Option<Texts>,

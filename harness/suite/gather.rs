@@ -1,10 +1,14 @@
 //! Everything that was named on a command line, as one set of suites.
 
-use super::case::TestNames;
+use super::case::Tests;
 use super::error::Problem;
-use super::plan::Suite;
+use super::load::{Kind, kind_of, read};
+use super::plan::{ImagePlan, Suite};
+use super::structure::{self, Test};
 use super::{SuiteError, load};
 use crate::check::date::Date;
+use crate::image::reference::Location;
+use crate::platform::Platform;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -15,27 +19,69 @@ pub struct Gathered {
     /// The suites, whose names are all different.
     pub suites: Vec<Suite>,
     /// The tests of container-structure-test's files.
-    pub tests: TestNames,
+    pub tests: Tests,
+}
+
+/// An image for files of container-structure-test, which name none.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The image as it was typed.
+    pub reference: String,
+    /// Where it is read from.
+    pub location: Location,
+    /// On which platforms it is tested.
+    pub platforms: Vec<Platform>,
 }
 
 /// Loads files and directories, in their order, with the environment of this process and as of today.
 ///
+/// Files of container-structure-test may be named as well where an image is given that they are `about`.
+///
 /// # Errors
 /// All that is wrong with the first file that is wrong; two suites of one name.
-pub fn gather(paths: &[PathBuf]) -> Result<Gathered, SuiteError> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let today = Date::of(SystemTime::now());
+pub fn gather(paths: &[PathBuf], about: Option<&About>) -> Result<Gathered, SuiteError> {
     let mut gathered = Gathered::default();
     let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
     for path in paths {
-        for suite in load(path, &variable, today)? {
+        for suite in suites_of(path, about)? {
             if let Some(other) = names.insert(suite.name.clone(), suite.file.clone()) {
                 return Err(SuiteError::Wrong(vec![named_twice(&suite, &other)]));
             }
+            let images = suite.images.iter();
+            let tests = images.map(|image| image.structure.iter().map(|(file, _)| tests_of(file)).collect());
+            gathered.tests.push(tests.collect::<Result<_, SuiteError>>()?);
             gathered.suites.push(suite);
         }
     }
     Ok(gathered)
+}
+
+/// Whether a path is a file of container-structure-test. What cannot be read is none; loading it says why.
+#[must_use]
+pub fn is_structure(path: &Path) -> bool {
+    !path.is_dir() && read(path).is_ok_and(|text| kind_of(&text) == Kind::StructureTest)
+}
+
+fn suites_of(path: &Path, about: Option<&About>) -> Result<Vec<Suite>, SuiteError> {
+    match about.filter(|_| is_structure(path)) {
+        Some(about) => {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            let About { reference, location, platforms } = about.clone();
+            let image = ImagePlan::of_structure(&reference, location, platforms, path.to_owned());
+            let name = super::name::made_of(&stem);
+            Ok(vec![Suite { name, file: path.to_owned(), images: vec![image], host: None }])
+        }
+        None => load(path, &|name| std::env::var(name).ok(), Date::of(SystemTime::now())),
+    }
+}
+
+fn tests_of(file: &Path) -> Result<Vec<Test>, SuiteError> {
+    let tests = structure::parse(file, &read(file)?).map_err(|problem| SuiteError::Wrong(vec![problem]))?;
+    if tests.is_empty() {
+        let problem = Problem::new(file, "there is no test in this file", "write one, or leave the file out");
+        return Err(SuiteError::Empty(problem));
+    }
+    Ok(tests)
 }
 
 fn named_twice(suite: &Suite, other: &Path) -> Problem {

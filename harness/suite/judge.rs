@@ -135,7 +135,11 @@ impl About<'_> {
         for pattern in &self.plan.not_content {
             if let Some(found) = pattern.find(&bytes) {
                 let message = format!("something in {path} matches `{pattern}`, and nothing should");
-                self.wrong(message, format!("nothing that matches {pattern}"), beginning(found.as_bytes()));
+                self.wrong(
+                    message,
+                    format!("nothing that matches {pattern}"),
+                    beginning(bytes.get(found).unwrap_or_default()),
+                );
             }
         }
         Ok(())

@@ -1,10 +1,10 @@
 //! From files and directories to suites.
 
+use super::Place;
 use super::error::{Problem, SuiteError, shown};
 use super::plan::Suite;
 use super::resolve::suites;
 use super::yaml::{MAX_FILE_BYTES, documents};
-use super::{Place, located};
 use crate::check::date::Date;
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -42,7 +42,13 @@ pub fn kind_of(text: &str) -> Kind {
 /// All that is wrong with the first file that is wrong.
 pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>, today: Date) -> Result<Vec<Suite>, SuiteError> {
     if !path.is_dir() {
-        return text(path, &read(path)?, environment, today);
+        let written = read(path)?;
+        if kind_of(&written) == Kind::StructureTest {
+            let hint = "name it in a suite, below `structure:` of an image";
+            let problem = Problem::new(path, "this is a file of container-structure-test and no suite", hint);
+            return Err(SuiteError::Wrong(vec![problem]));
+        }
+        return text(path, &written, environment, today);
     }
     let mut all: Vec<Suite> = Vec::new();
     let mut first: HashMap<String, (PathBuf, Place)> = HashMap::new();
@@ -89,7 +95,7 @@ fn one(
     text: &str,
     environment: &dyn Fn(&str) -> Option<String>,
     today: Date,
-) -> Result<Vec<(Suite, located::Place)>, SuiteError> {
+) -> Result<Vec<(Suite, Place)>, SuiteError> {
     let documents = documents(file, text).map_err(|problem| SuiteError::Wrong(vec![problem]))?;
     if documents.is_empty() {
         let hint = "write one, or have one written: `mpcheck init IMAGE`";
@@ -117,7 +123,7 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, SuiteError> {
 }
 
 /// The text of a file that is not too large.
-fn read(path: &Path) -> Result<String, SuiteError> {
+pub(super) fn read(path: &Path) -> Result<String, SuiteError> {
     let wrong = |message: String, hint: &str| SuiteError::Wrong(vec![Problem::new(path, message, hint)]);
     let failed = |error: std::io::Error| wrong(format!("it cannot be read: {error}"), "check the path");
     // A FIFO would be waited for.

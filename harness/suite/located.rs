@@ -64,20 +64,23 @@ pub(super) enum Texts {
     /// One.
     One(At<String>),
     /// A list.
-    List(Vec<At<String>>),
+    List(At<Vec<At<String>>>),
 }
 
 impl Texts {
     pub(super) fn as_slice(&self) -> &[At<String>] {
         match self {
             Self::One(text) => std::slice::from_ref(text),
-            Self::List(texts) => texts,
+            Self::List(texts) => &texts.value,
         }
     }
 
-    /// Where the first of them is; `None` of an empty list.
-    pub(super) fn place(&self) -> Option<Place> {
-        self.as_slice().first().map(|text| text.place)
+    /// Where the first of them is, or the empty list.
+    pub(super) fn place(&self) -> Place {
+        match self {
+            Self::One(text) => text.place,
+            Self::List(texts) => texts.value.first().map_or(texts.place, |text| text.place),
+        }
     }
 }
 
@@ -120,7 +123,7 @@ impl<'de> Deserialize<'de> for Texts {
         let bare = At::<Bare>::deserialize(deserializer)?;
         Ok(match bare.value {
             Bare::One(text) => Self::One(At { value: text, place: bare.place }),
-            Bare::List(texts) => Self::List(texts),
+            Bare::List(texts) => Self::List(At { value: texts, place: bare.place }),
         })
     }
 }

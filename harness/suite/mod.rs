@@ -13,6 +13,8 @@
 //! | `case.rs`, `filter.rs` | suites to trials: names, and which of them are meant |
 //! | `session/` | running trials: images read once, platforms run once |
 //! | `judge.rs` | what a suite says of files and configs, against what is there |
+//! | `draft.rs` | a suite from what an image is, for `mpcheck init` |
+//! | `structure/` | files of container-structure-test: reading and judging |
 //! | `bridge.rs` | trials as tests of `cargo test` |
 //! | `cases.rs` | one image on one platform, for tests in code |
 //! | `error.rs` | what is wrong, where, and what to write instead |
@@ -20,6 +22,7 @@
 mod bridge;
 pub mod case;
 mod cases;
+pub mod draft;
 mod error;
 pub mod filter;
 mod format;
@@ -32,6 +35,7 @@ pub mod plan;
 mod resolve;
 pub mod schema;
 pub mod session;
+pub mod structure;
 mod value;
 mod variable;
 mod yaml;
@@ -39,7 +43,7 @@ mod yaml;
 pub use bridge::main;
 pub use cases::{Checked, Fault, check};
 pub use error::{Problem, SuiteError};
-pub use gather::{Gathered, gather};
+pub use gather::{About, Gathered, gather, is_structure};
 pub use load::{Kind, kind_of, load};
 pub use located::Place;
 pub use yaml::MAX_FILE_BYTES;

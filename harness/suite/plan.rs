@@ -2,6 +2,7 @@
 //! that no longer knows how it was written; whoever runs it looks at nothing else.
 
 use crate::check::date::Date;
+use crate::check::pattern::{BytePattern, Pattern};
 use crate::check::policy::{Policy, Severities};
 use crate::check::run::Expectation;
 use crate::image::reference::Location;
@@ -9,7 +10,6 @@ use crate::platform::Platform;
 use crate::run::choose::How;
 use crate::run::{Cpu, Limits};
 use mpcheck_reports::FailOn;
-use regex::{Regex, bytes};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct ImagePlan {
     pub location: Location,
     /// Where the suite names it.
     pub line: Line,
+    /// Whether the rules are trials, and running at all, besides what the suite asks for by name.
+    pub rules: bool,
     /// The platforms that it must have, and those that are checked. At least one.
     pub platforms: Vec<Platform>,
     /// Whether it may have no others.
@@ -60,6 +62,46 @@ pub struct ImagePlan {
     pub structure: Vec<(PathBuf, Line)>,
 }
 
+impl ImagePlan {
+    /// An image of which nothing is asked but what is in files of container-structure-test.
+    #[must_use]
+    pub fn of_structure(reference: &str, location: Location, platforms: Vec<Platform>, file: PathBuf) -> Self {
+        Self {
+            name: super::name::made_of(reference.rsplit('/').next().unwrap_or(reference)),
+            reference: reference.to_owned(),
+            location,
+            line: 1,
+            rules: false,
+            platforms,
+            exact: false,
+            baseline: None,
+            policy: Policy::default(),
+            fail_on: FailOn::default(),
+            run: RunPlan::default(),
+            files: Vec::new(),
+            metadata: None,
+            structure: vec![(file, 1)],
+        }
+    }
+}
+
+impl Default for RunPlan {
+    fn default() -> Self {
+        Self {
+            how: How::Auto,
+            cpu: Cpu::Max,
+            required: false,
+            timeout: TIMEOUT,
+            limits: Limits::default(),
+            network: false,
+            commands: Vec::new(),
+        }
+    }
+}
+
+/// How long a command may take of which nothing else is said.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How an image is run.
 #[derive(Debug, Clone)]
 pub struct RunPlan {
@@ -73,6 +115,8 @@ pub struct RunPlan {
     pub timeout: Duration,
     /// What a container may use.
     pub limits: Limits,
+    /// Whether tests of structure files have a network; what commands have, they say.
+    pub network: bool,
     /// The commands, besides `uname -m`, which is always asked.
     pub commands: Vec<CommandPlan>,
 }
@@ -140,9 +184,9 @@ pub struct FilePlan {
     /// What a link should lead to, as it is written in the link.
     pub target: Option<String>,
     /// What should be in it, each somewhere.
-    pub content: Vec<bytes::Regex>,
+    pub content: Vec<BytePattern>,
     /// What should be nowhere in it.
-    pub not_content: Vec<bytes::Regex>,
+    pub not_content: Vec<BytePattern>,
     /// The platforms that this is about; empty is all of the image's.
     pub platforms: Vec<Platform>,
     /// Where it is known to be wrong.
@@ -193,7 +237,7 @@ pub enum ValuePlan {
     /// This.
     Exact(String),
     /// Something in it should match.
-    Matches(Regex),
+    Matches(Pattern),
     /// Not there at all.
     Absent,
 }

@@ -4,6 +4,7 @@ use super::error::{Problem, listed, nearest, shown};
 use super::format::{Document, VERSION};
 use super::located::{At, Place};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, Options};
 use std::fmt;
 use std::path::Path;
@@ -26,7 +27,7 @@ const MAX_DOCUMENTS: usize = 256;
 /// The most maps and lists within each other.
 const MAX_DEPTH: usize = 24;
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     let budget = serde_saphyr::budget! {
         max_events: 4 * MAX_NODES,
         max_nodes: MAX_NODES,
@@ -53,6 +54,7 @@ fn options() -> Options {
 pub(super) fn documents(file: &Path, text: &str) -> Result<Vec<Document>, Problem> {
     let read = serde_saphyr::from_multiple_with_options::<Document>(text, options());
     if !matches!(&read, Ok(documents) if documents.iter().all(Document::is_of_this_version))
+        && !matches!(&read, Err(Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. }))
         && let Some(problem) = other_version(file, text)
     {
         return Err(problem);
@@ -226,7 +228,17 @@ fn reason(error: &Error) -> String {
 
 fn too_much(error: &Error) -> (String, String) {
     let what = match error {
-        Error::Budget { .. } => format!("it is more than a suite may have: {}", shown(&reason(error))),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            let hint = "a suite needs no more than ten: look for brackets that are not closed";
+            return (format!("more than {MAX_DEPTH} maps and lists lie within each other"), hint.to_owned());
+        }
+        Error::Budget { breach: BudgetBreach::ScalarBytes { .. }, .. } => {
+            format!("with what its aliases repeat, its texts have more than {} MiB", MAX_SCALARS >> 20)
+        }
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            format!("it has more than {MAX_DOCUMENTS} documents")
+        }
+        Error::Budget { .. } => format!("with what its aliases repeat, it has more than {MAX_NODES} values"),
         Error::RecursiveReferencesRequireWeakTypes { .. } => "an alias is within what it stands for".to_owned(),
         _ => format!("its aliases become more than {MAX_REPLAYED} values"),
     };

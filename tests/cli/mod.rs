@@ -7,12 +7,15 @@
 //! | `commands` | explain, rules, schema, completions |
 //! | `host` | `mpcheck host` on the machine that runs the tests, whatever that is |
 //! | `host_install` | `mpcheck host install`, as far as nothing is installed |
+//! | `init` | `mpcheck init`, and that its suites are taken |
 //! | `cache` | what is read again, and what is not |
 //! | `bad_input` | files and names that are no image |
 //! | `registry` | registries that misbehave |
 //! | `together` | several processes at once on one image |
 //! | `running` | the options of running, and platforms that cannot be run |
 //! | `large` | bombs, and a great many entries |
+//! | `suite` | `mpcheck test` on forged images, `mpcheck report merge` |
+//! | `suite_input` | suites that are wrong |
 
 mod arguments;
 mod bad_input;
@@ -20,10 +23,13 @@ mod cache;
 mod commands;
 mod host;
 mod host_install;
+mod init;
 mod large;
 mod output;
 mod registry;
 mod running;
+mod suite;
+mod suite_input;
 mod together;
 
 use mpcheck_kit::incidents::application;
@@ -98,15 +104,19 @@ impl Machine {
     /// The program with these arguments. It runs nothing of the image unless they say so: what a host can run is none of
     /// these tests' business.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        const NO_CHECK: [&str; 10] =
-            ["host", "explain", "rules", "schema", "completions", "help", "-h", "--help", "-V", "--version"];
+        const NO_CHECK: [&str; 11] =
+            ["host", "explain", "rules", "schema", "completions", "report", "help", "-h", "--help", "-V", "--version"];
         let place = |name: &str| self.root.path().join(name);
         let mut command = Command::new(env!("CARGO_BIN_EXE_mpcheck"));
-        command.args(arguments);
+        // What stands behind `--` are filters.
+        let (options, filters) =
+            arguments.split_at(arguments.iter().position(|word| *word == "--").unwrap_or(arguments.len()));
+        command.args(options);
         let is_check = !arguments.is_empty() && !arguments.iter().any(|argument| NO_CHECK.contains(argument));
         if is_check && !arguments.iter().any(|argument| argument.starts_with("--run")) {
             command.args(["--run", "never"]);
         }
+        command.args(filters);
         command.env_clear().current_dir(place("work")).stdin(Stdio::null());
         command.env("HOME", place("home")).env("XDG_CACHE_HOME", place("cache")).env("TMPDIR", place("tmp"));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -125,9 +135,17 @@ impl Machine {
         run
     }
 
+    /// The report that a command prints which checks no image.
+    pub(crate) fn merged(&self, arguments: &[&str]) -> Value {
+        let run = self.run(&[arguments, &["--format", "json"]].concat());
+        serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:#?}"))
+    }
+
     /// Runs the program and reads its report, whatever the verdict.
     pub(crate) fn report(&self, arguments: &[&str]) -> Value {
-        let run = self.run(&[arguments, &["--format", "json"]].concat());
+        let (options, filters) =
+            arguments.split_at(arguments.iter().position(|word| *word == "--").unwrap_or(arguments.len()));
+        let run = self.run(&[options, &["--format", "json"], filters].concat());
         serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:#?}"))
     }
 }

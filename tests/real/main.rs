@@ -23,3 +23,4 @@ mod run_docker;
 mod run_sandbox;
 mod serve;
 mod sources;
+mod structure;

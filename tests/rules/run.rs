@@ -128,9 +128,17 @@ impl Told {
 
     /// What is expected of the last command.
     pub(super) fn expecting(mut self, code: i32, stdout: &[&str], stderr: &[&str]) -> Self {
-        let patterns = |texts: &[&str]| texts.iter().map(|text| Regex::new(text).unwrap()).collect();
+        let patterns = |texts: &[&str]| texts.iter().map(|text| Regex::new(text).unwrap().into()).collect();
         let last = self.smokes.last_mut().unwrap();
         last.expect = Expectation { code, stdout: patterns(stdout), stderr: patterns(stderr), ..last.expect.clone() };
+        self
+    }
+
+    /// What the last command should write nowhere.
+    pub(super) fn without(mut self, stdout: &[&str], stderr: &[&str]) -> Self {
+        let patterns = |texts: &[&str]| texts.iter().map(|text| Regex::new(text).unwrap().into()).collect();
+        let expect = &mut self.smokes.last_mut().unwrap().expect;
+        (expect.not_stdout, expect.not_stderr) = (patterns(stdout), patterns(stderr));
         self
     }
 
@@ -268,6 +276,10 @@ rows! {
             .expecting(0, &["app"], &["app"]) => [MISMATCH];
         with_the_expected_code: emulated("linux/arm64").app(end(Exit::Code(2), "usage", ""))
             .expecting(2, &["app"], &[]) => [MISMATCH];
+        what_should_not_be_there: emulated("linux/arm64").app(end(Exit::Code(0), "x\nTraceback\n", ""))
+            .without(&["^x", "Trace"], &["Trace"]) => [MISMATCH, MISMATCH];
+        what_should_not_be_on_the_other_stream: emulated("linux/arm64").app(end(Exit::Code(0), "Traceback", "a warning"))
+            .without(&["warning"], &["Trace"]) => [];
         what_qemu_warns_of: emulated("linux/arm64")
             .app(end(Exit::Code(0), "", "qemu-aarch64-static: warning: TCG doesn't support requested feature: x\n"))
             .expecting(0, &[], &["^$"]) => [];

@@ -1,12 +1,12 @@
 //! An attempt to run one platform: what is started, and what came of it.
 
+use crate::check::pattern::Pattern;
 use crate::image::PlatformFacts;
 use crate::image::document::Config;
 use crate::image::reference::Location;
 use crate::image::source::Source;
 use crate::run::choose::{How, Runners};
 use crate::run::{Command, Cpu, Limits, NotReady, Ran, Task};
-use regex::Regex;
 use std::time::Duration;
 
 /// What shall be run on every platform.
@@ -54,13 +54,13 @@ pub struct Expectation {
     /// The exit code.
     pub code: i32,
     /// What standard output should have in it, each somewhere.
-    pub stdout: Vec<Regex>,
+    pub stdout: Vec<Pattern>,
     /// The same of standard error.
-    pub stderr: Vec<Regex>,
+    pub stderr: Vec<Pattern>,
     /// What standard output should have nowhere in it.
-    pub not_stdout: Vec<Regex>,
+    pub not_stdout: Vec<Pattern>,
     /// The same of standard error.
-    pub not_stderr: Vec<Regex>,
+    pub not_stderr: Vec<Pattern>,
 }
 
 /// What came of one platform.

@@ -1,6 +1,7 @@
 //! From what commands did to findings.
 
 use super::super::draft::{Draft, shown_path};
+use super::super::pattern::Pattern;
 use super::super::rule::{self, Rule};
 use super::attempt::{Smoke, SmokeKind};
 use super::output::{around, escaped, excerpt, is_cut, shown, tail, text};
@@ -8,7 +9,6 @@ use crate::image::PlatformFacts;
 use crate::image::rootfs::RootFs;
 use crate::run::{Cpu, Ended, Exit, Output, Ran, StartError};
 use mpcheck_reports::{Finding, Severity};
-use regex::Regex;
 
 /// Signals by which a processor, or an emulator of one, says that it cannot go on (signal(7)).
 const SIGILL: i32 = 4;
@@ -317,13 +317,13 @@ impl Judge<'_> {
     }
 
     /// Looks for what should be nowhere in an output.
-    fn wrote_nothing_unwanted(&mut self, words: &str, stream: &str, unwanted: &[Regex], output: &Output, text: &str) {
+    fn wrote_nothing_unwanted(&mut self, words: &str, stream: &str, unwanted: &[Pattern], output: &Output, text: &str) {
         for pattern in unwanted {
             if let Some(found) = pattern.find(text) {
                 let message = format!("`{words}`: its {stream} has what should not be there: `{pattern}` matches");
                 let hint = "look at the matching words below; a pattern may match anywhere, also within a word";
                 let draft = self.draft(&rule::OUTPUT_MISMATCH, message, hint);
-                self.push(draft.instead(format!("nothing that matches {pattern}"), around(text, found.range())));
+                self.push(draft.instead(format!("nothing that matches {pattern}"), around(text, found)));
             } else if is_cut(output) {
                 let looked_at = output.bytes.len();
                 self.undecided(format!(

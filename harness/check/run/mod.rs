@@ -5,7 +5,7 @@
 
 mod attempt;
 mod judge;
-mod output;
+pub(crate) mod output;
 
 pub use attempt::{Attempt, Expectation, Smoke, SmokeKind, Wish, attempt};
 

@@ -12,7 +12,12 @@ const SHOWN_COMMAND: usize = 200;
 /// An output as text. Where qemu ran it, without what qemu itself warns of.
 pub(super) fn text(output: &Output, emulated: bool) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(&output.bytes);
-    if !emulated || !text.lines().any(is_warning_of_qemu) {
+    if emulated { without_warnings_of_qemu(text) } else { text }
+}
+
+/// A text without what qemu itself warns of.
+pub(crate) fn without_warnings_of_qemu(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.lines().any(is_warning_of_qemu) {
         return text;
     }
     Cow::Owned(text.split_inclusive('\n').filter(|line| !is_warning_of_qemu(line)).collect())
@@ -26,7 +31,7 @@ fn is_warning_of_qemu(line: &str) -> bool {
 }
 
 /// Whether not all of it was kept.
-pub(super) fn is_cut(output: &Output) -> bool {
+pub(crate) fn is_cut(output: &Output) -> bool {
     output.total > output.bytes.len() as u64
 }
 
@@ -57,7 +62,8 @@ pub(super) fn around(text: &str, part: std::ops::Range<usize>) -> String {
     format!("{before}{}{after}", escaped(text.get(from..until).unwrap_or_default().trim()))
 }
 
-fn shown_end(text: &str) -> String {
+/// The end of a text, escaped.
+pub(crate) fn shown_end(text: &str) -> String {
     let mut from = text.len().saturating_sub(SHOWN_BYTES);
     while !text.is_char_boundary(from) {
         from += 1;
@@ -67,7 +73,7 @@ fn shown_end(text: &str) -> String {
 }
 
 /// A command line for a message.
-pub(super) fn shown(words: &[String]) -> String {
+pub(crate) fn shown(words: &[String]) -> String {
     let quoted = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
     match quoted.char_indices().nth(SHOWN_COMMAND) {
         Some((end, _)) => format!("{}…", escaped(quoted.get(..end).unwrap_or_default())),
@@ -76,6 +82,6 @@ pub(super) fn shown(words: &[String]) -> String {
 }
 
 /// Without control characters; quotes stay as they are.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
 }

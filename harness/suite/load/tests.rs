@@ -142,6 +142,214 @@ fn files_metadata_and_defaults_are_resolved() {
     assert!(out.structure[0].0.ends_with("old/structure.yaml") && out.structure[0].0.is_absolute());
 }
 
+/// Of the structure of a file one thing is told at a time.
 #[rstest]
-#[case::unknown_key("  comand: x\n", "5:3 unknown key", "write")]
-fn placeholder(#[case] _lines: &str, #[case] _message: &str, #[case] _hint: &str) {}
+#[case::unknown_key(
+    image("    run:\n      commands:\n        - comand: x\n"),
+    "7:11 unknown key `comand`",
+    "write `command`; the keys here are `command`, `name`, `exit`"
+)]
+#[case::no_key_like_it(image("    colour: x\n"), "5:5 unknown key `colour`", "leave it out; the keys here are `image`")]
+#[case::a_missing_key(
+    image("    run:\n      commands:\n        - name: a\n"),
+    "7:11 the key `command` is missing",
+    "add `command:`"
+)]
+#[case::a_key_twice(
+    image("    exact: true\n    exact: false\n"),
+    "6:5 the key `exact` is there twice",
+    "leave one of them out"
+)]
+#[case::a_list_wanted(image("    run:\n      commands: fast\n"), "6:17 a list (", "mpcheck schema suite")]
+#[case::a_map_wanted(image("    run: fast\n"), "5:10 a map (", "mpcheck schema suite")]
+#[case::a_text_wanted(image("    baseline: [a]\n"), "5:15 a text should stand here", "")]
+#[case::a_boolean_wanted(image("    exact: yes\n"), "5:12 true or false should stand here", "without quotes")]
+#[case::a_number_wanted(
+    image("    run: {commands: [{command: a, exit: three}]}\n"),
+    "5:41 what stands here is no whole number",
+    ""
+)]
+#[case::a_number_is_no_pattern(
+    image("    run: {commands: [{command: a, stdout: 3.10}]}\n"),
+    "5:35 without quotes this is no text",
+    "put it in quotes"
+)]
+#[case::a_word_of_a_set(image("    run: {with: sanbox}\n"), "5:17 `sanbox` is none of the words", "write `sandbox`")]
+#[case::a_severity(
+    image("    severities: {binary/malformed: fatal}\n"),
+    "5:36 `fatal` is none of the words",
+    "`error`, `warning`, `note` and `off`"
+)]
+#[case::a_value_of_an_environment(
+    image("    metadata: {env: {A: {match: x}}}\n"),
+    "5:26 unknown key `match`",
+    "write `matches`"
+)]
+#[case::another_version("version: 2\nimages: {new: format}\n".to_owned(), "1:10 version 2 of the format is not known", "knows version 1")]
+#[case::another_version_below("version: 1\nimages: [{image: a, platforms: arm64}]\n---\nversion: 3\n".to_owned(), "4:10 version 3", "")]
+#[case::no_version("imges: []\n".to_owned(), "1:1 a suite says the version of its format first", "begin with `version: 1`")]
+#[case::no_map("- a\n".to_owned(), "1:1 a map (", "")]
+#[case::no_yaml("version: 1\nimages: [\n".to_owned(), "2:9 this is not YAML that can be read: unclosed bracket", "indentation, a quote or a bracket")]
+#[case::a_tab("version: 1\nimages:\n\t- a\n".to_owned(), "3:2 this is not YAML that can be read: tabs", "")]
+#[case::an_unknown_alias("version: 1\nname: *nope\n".to_owned(), "2:7 no anchor of this name", "quote a text that begins with `*`")]
+#[case::a_tag("version: 1\nname: !x y\n".to_owned(), "2:10 the tag `!x` means nothing", "quote a text that begins with `!`")]
+#[case::no_map_to_merge(image("    run: {<<: 3}\n"), "5:15 `<<` merges a map", "<<: *NAME")]
+#[case::in_another_document("version: 1\nimages: [{image: a, platforms: arm64}]\n---\nversion: 1\nimages: [{image: a, platfrms: arm64}]\n".to_owned(), "5:21 unknown key `platfrms`", "write `platforms`")]
+#[case::an_alias_of_itself("version: 1\nx-a: &a [*a]\n".to_owned(), "2:10 an alias is within", "")]
+#[case::brackets(format!("version: 1\nx-a: {}{}\n", "[".repeat(60), "]".repeat(60)), "2:29 more than 24 maps and lists", "not closed")]
+#[case::very_many_brackets(format!("version: 1\nx-a: {}\n", "[".repeat(100_000)), "2:261 ", "")]
+#[case::a_bomb_of_texts(format!("version: 1\nx-a: &a {}\nx-b: [{}]\n", "x".repeat(1_000_000), "*a, ".repeat(5000)), "2:9 with what its aliases repeat, its texts have more than 16 MiB", "fewer and smaller anchors")]
+fn what_is_wrong_with_the_structure_has_its_place(#[case] text: String, #[case] message: &str, #[case] next: &str) {
+    let (problems, hints) = wrong(&text);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with(message), "{problems:?}");
+    assert!(hints[0].contains(next), "{hints:?}");
+}
+
+/// Of the values all that is wrong is told at once.
+#[rstest]
+#[case::platforms("version: 1\nimages:\n  - image: a\n    platforms:\n      - linux/arm65\n      - linux/arm64\n      - linux/aarch64\n".to_owned(),
+    &["5:9 `linux/arm65` does not exist", "7:9 linux/arm64 is named twice: here, and in line 6"], "write `linux/arm64`")]
+#[case::where_an_anchor_is("version: 1\nx-p: &p\n  - linux/arm65\nimages:\n  - image: a\n    platforms: *p\n".to_owned(),
+    &["3:5 `linux/arm65` does not exist"], "")]
+#[case::where_a_variable_is("version: 1\nimages:\n  - image: a\n    platforms: ['${BAD_PLATFORM}']\n".to_owned(),
+    &["4:17 `linux/arm65` does not exist"], "")]
+#[case::variables("version: 1\nimages:\n  - image: a:${NONE}\n    platforms: ['${NADA}']\n".to_owned(),
+    &["3:12 the variable NONE is not set", "4:17 the variable NADA is not set"], "`${NONE:-VALUE}`")]
+#[case::a_value_is_no_yaml("version: 1\nname: ${YAML}\nimages: [{image: a, platforms: arm64}]\n".to_owned(),
+    &["2:7 `x: [&a *a` has `:`"], "write `x-a-a`")]
+#[case::patterns(image("    run:\n      commands:\n        - command: a\n          stdout: ['^ok$', 'a(b']\n          not-stderr: '[z-a]'\n"),
+    &["8:28 `a(b` is no regular expression: unclosed group at character 2, `(b`", "9:23 `[z-a]` is no"], "mend it there")]
+#[case::expired(image("    allow-foreign: [{path: /a, reason: b, expires: 2020-01-01}]\n    files: [{path: /a, exceptions: [{platforms: arm64, reason: x, expires: 2026-11-22}]}]\n"),
+    &["5:52 this permission expired: its last day was 2020-01-01, and today is 2026-11-23", "6:76 this exception expired"], "look whether its reason still holds")]
+#[case::no_day(image("    allow-foreign: [{path: /a, reason: b, expires: 2027-02-29}]\n"), &["5:52 `2027-02-29` is no day"], "2027-01-31")]
+#[case::no_reason(image("    allow-foreign: [{path: /a, reason: ' '}]\n"), &["5:40 the reason is empty"], "write why")]
+#[case::images_of_one_name(image("    name: x\n  - image: b\n    name: x\n    platforms: arm64\n"), &["7:11 two images are called `x`: this one, and the one in line 5"], "another `name:`")]
+#[case::one_image_twice("version: 1\nimages:\n  - image: [a, b, a]\n    platforms: arm64\n".to_owned(), &["3:19 two images are called `a-latest`"], "")]
+#[case::one_name_for_two("version: 1\nimages:\n  - image: [a, b]\n    name: c\n    platforms: arm64\n".to_owned(), &["4:11 one name, `c`, for 2 images"], "")]
+#[case::commands_of_one_name(image("    run:\n      commands:\n        - {command: a, name: x}\n        - {command: b, name: x}\n"), &["8:30 two commands of an image are called `x`: this one, and the one in line 7"], "")]
+#[case::suites_of_one_name("version: 1\nname: a\nhost: {require: arm64}\n---\nversion: 1\nname: a\nhost: {require: arm64}\n".to_owned(), &["6:7 two suites are called `a`: this one, and the one in line 2"], "")]
+#[case::rules(image("    severities: {binary/not-a-programm: off, host/page-size: note}\n"),
+    &["5:18 no rule is called `binary/not-a-programm`", "5:46 host/page-size is a rule of the host"], "write `binary/not-a-program`")]
+#[case::keys_at_the_top("version: 1\nimage: x\nplatfroms: []\n".to_owned(), &["2:1 unknown key `image`", "3:1 unknown key `platfroms`"], "write `images`")]
+#[case::references("version: 1\nimages:\n  - image: Alpine:3\n    platforms: arm64\n  - image: ./gone\n    platforms: arm64\n".to_owned(),
+    &["3:12 `Alpine:3` is no image name", "5:12 ./gone does not exist"], "")]
+#[case::no_platforms("version: 1\nimages:\n  - image: alpine\n".to_owned(), &["3:12 `alpine` names no platforms"], "below `defaults:`")]
+#[case::never_and_required(image("    run: {with: never, required: true}\n"), &["3:12 this image is never run"], "")]
+#[case::commands(image("    run:\n      commands:\n        - command: \"sh -c 'a\"\n        - command: []\n        - {command: a, exit: 300}\n        - {command: a, timeout: 5}\n        - {command: a, env: {\"A=\": b}}\n"),
+    &["7:20 a quote in `sh -c 'a` is not closed", "8:20 the command names no program", "9:30 300 is no exit code", "10:33 `5` is no time", "11:30 `A=` is no name"], "")]
+#[case::files(image("    files:\n      - {path: usr/bin/a}\n      - {path: /a, mode: 999}\n      - {path: /b, owner: root}\n      - {path: /c, exists: false, mode: '0755'}\n      - {path: /d, type: file, target: x}\n"),
+    &["6:16 `usr/bin/a` is no absolute path", "7:26 `999` is no mode", "8:27 `root` is no owner", "9:28 a file that should not be there", "10:40 only a symlink has a target"], "write `/usr/bin/a`")]
+#[case::metadata(image("    metadata: {env: {A: {}}, ports: [80/http], volumes: data}\n"), &["5:22 `A` says not what it should be", "5:38 `80/http` is no port", "5:57 `data` is no absolute path"], "")]
+#[case::sizes(image("    run: {memory: much, temporary: 1.5GiB, processes: 0}\n"), &["5:19 `much` is no size", "5:36 `1.5GiB` is no size", "5:55 0 is no number of processes"], "")]
+fn what_is_wrong_with_the_values_is_told_at_once(#[case] text: String, #[case] wanted: &[&str], #[case] next: &str) {
+    let (problems, hints) = wrong(&text);
+    let starts = problems.iter().zip(wanted).all(|(problem, wanted)| problem.starts_with(wanted));
+    assert!(problems.len() == wanted.len() && starts, "{problems:#?}");
+    assert!(hints[0].contains(next), "{hints:?}");
+}
+
+#[test]
+fn an_empty_command_has_no_program() {
+    let (problems, _) = wrong(&image("    run:\n      commands:\n        - command: \"\"\n"));
+    assert_eq!(problems, ["7:20 the command names no program"]);
+}
+
+#[rstest]
+#[case("")]
+#[case("# nothing\n")]
+#[case("---\n---\n")]
+#[case("version: 1\n")]
+#[case("version: 1\nimages: []\n")]
+#[case("version: 1\nimages:\n")]
+fn an_empty_suite_is_an_error_of_its_own(#[case] text: &str) {
+    let error = loaded(text).expect_err("it was taken");
+    assert!(matches!(error, SuiteError::Empty(_)), "{error}");
+    assert_eq!(error.exit_code(), 4);
+}
+
+#[rstest]
+#[case::bomb(&b"version: 1\nx-a: &a [l,l,l,l,l,l,l,l,l]\nx-b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nx-c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nx-d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\nx-e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nx-f: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n"[..], "with what its aliases repeat, it has more than")]
+#[case::latin1(b"version: 1\nname: gr\xfc\xdf\n", "a.yaml:2:9: this is not UTF-8: the byte 0xfc")]
+#[case::utf16(b"\xff\xfev\0e\0", "a.yaml:1:1: this is not UTF-8: the byte 0xff stands here, as UTF-16 begins")]
+#[case::a_program(b"\x7fELF\x02\x01\x01\0\0", "not YAML that can be read")]
+#[case::structure_test(b"schemaVersion: 2.0.0\ncommandTests: []\n", "a file of container-structure-test")]
+#[case::structure_test_in_json(b"{ \"schemaVersion\": \"2.0.0\" }", "a file of container-structure-test")]
+fn what_is_no_suite_is_told(#[case] bytes: &[u8], #[case] wanted: &str) {
+    let directory = directory(&[("a.yaml", bytes)]);
+    let error = load(&directory.path().join("a.yaml"), &environment, TODAY.parse().unwrap()).unwrap_err();
+    assert!(error.to_string().contains(wanted), "{error}");
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
+fn a_file_may_be_large_and_not_larger() {
+    let comment = vec![b'#'; usize::try_from(MAX_FILE_BYTES).unwrap() + 1];
+    let directory = directory(&[("large.yaml", &comment)]);
+    let error = load(&directory.path().join("large.yaml"), &environment, TODAY.parse().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("it has more than 4 MiB"), "{error}");
+    let commands = (0..10_000).map(|n| format!("        - {{command: [app{n}, --version], stdout: '^app{n} \\d'}}\n"));
+    let suite = only(&image(&format!("    run:\n      commands:\n{}", commands.collect::<String>())));
+    assert_eq!(suite.images[0].run.commands.len(), 10_000);
+}
+
+/// Little text becomes much only up to a limit.
+#[test]
+fn defaults_of_very_many_images_have_an_end() {
+    let commands = (0..2000).map(|n| format!("      - command: c{n}\n")).collect::<String>();
+    let images = (0..20_000).map(|n| format!("  - image: i{n}\n")).collect::<String>();
+    let text = format!("version: 1\ndefaults:\n  platforms: arm64\n  run:\n    commands:\n{commands}images:\n{images}");
+    let (problems, _) = wrong(&text);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].contains("this suite is too large"), "{problems:?}");
+}
+
+#[test]
+fn a_directory_is_its_suites_in_their_order() {
+    let one = b"version: 1\nimages: [{image: a, platforms: arm64}]\n---\nversion: 1\nimages: [{image: b, platforms: arm64}]\n";
+    let directory = directory(&[
+        ("b.yaml", one),
+        ("a.yml", one),
+        ("c.txt", b"no suite"),
+        ("structure.yaml", b"---\nschemaVersion: '2.0.0'\n"),
+    ]);
+    let load = || load(directory.path(), &environment, TODAY.parse().unwrap());
+    let names: Vec<String> = load().unwrap().into_iter().map(|suite| suite.name).collect();
+    assert_eq!(names, ["a", "a-2", "b", "b-2"]);
+    fs::write(directory.path().join("b.yml"), one).unwrap();
+    let error = load().unwrap_err().to_string();
+    assert!(
+        error.contains("b.yml:1:1: two suites are called `b`: this one, and ") && error.contains("b.yaml:1"),
+        "{error}"
+    );
+    fs::write(directory.path().join("b.yml"), "version: 1\nimage: x\n").unwrap();
+    assert!(load().unwrap_err().to_string().contains("b.yml:2:1: unknown key"), "{:?}", load());
+}
+
+#[test]
+fn a_directory_without_suites_is_empty() {
+    let directory = directory(&[("structure.yaml", b"schemaVersion: 2.0.0\n")]);
+    let error = load(directory.path(), &environment, TODAY.parse().unwrap()).unwrap_err();
+    assert_eq!(error.exit_code(), 4);
+}
+
+#[rstest]
+#[case::missing("gone.yaml")]
+#[case::a_device("/dev/zero")]
+fn a_file_that_cannot_be_read_is_told(#[case] path: &str) {
+    let error = load(Path::new(path), &environment, TODAY.parse().unwrap()).unwrap_err();
+    assert!(error.to_string().starts_with(&format!("{path}: it ")), "{error}");
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[rstest]
+#[case("schemaVersion: 2.0.0\n", Kind::StructureTest)]
+#[case("# a\n---\n'schemaVersion' : \"2.0.0\"\n", Kind::StructureTest)]
+#[case("{\"commandTests\": [], \"SchemaVersion\": \"2.0.0\"}", Kind::StructureTest)]
+#[case("version: 1\nx-a:\n  schemaVersion: 1\n", Kind::Suite)]
+#[case("schemaVersionOf: 1\n", Kind::Suite)]
+#[case("{version: 1}", Kind::Suite)]
+#[case("", Kind::Suite)]
+fn structure_tests_are_told_from_suites(#[case] text: &str, #[case] wanted: Kind) {
+    assert_eq!(kind_of(text), wanted);
+}

@@ -7,10 +7,10 @@ use super::super::plan::Exception;
 use super::super::value::{self, Wrong};
 use super::super::variable::expand;
 use crate::check::date::Date;
+use crate::check::pattern::{BytePattern, Pattern};
 use crate::check::policy::{Level, Severities};
 use crate::check::rule;
 use crate::platform::Platform;
-use regex::{Regex, RegexBuilder, bytes};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -26,9 +26,8 @@ pub(in super::super) struct Resolver<'a> {
     today: Date,
     /// The document's own variables.
     pub(super) variables: HashMap<String, String>,
-    /// Patterns that were compiled: the same one is often asked of many commands.
-    patterns: HashMap<String, Regex>,
-    byte_patterns: HashMap<String, bytes::Regex>,
+    /// The patterns so far: the same one is often asked of many commands, and compiled once.
+    patterns: HashMap<String, Pattern>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -41,7 +40,6 @@ impl<'a> Resolver<'a> {
             today,
             variables: HashMap::new(),
             patterns: HashMap::new(),
-            byte_patterns: HashMap::new(),
             problems: Vec::new(),
         }
     }
@@ -112,43 +110,26 @@ impl<'a> Resolver<'a> {
     }
 
     /// Patterns for what commands write.
-    pub(super) fn patterns(&mut self, texts: Option<&Texts>) -> Vec<Regex> {
+    pub(super) fn patterns(&mut self, texts: Option<&Texts>) -> Vec<Pattern> {
         let texts = self.texts(texts);
         texts.iter().filter_map(|text| self.pattern(text)).collect()
     }
 
     /// One pattern, whose variables are put in already.
-    pub(super) fn pattern(&mut self, text: &At<String>) -> Option<Regex> {
+    pub(super) fn pattern(&mut self, text: &At<String>) -> Option<Pattern> {
         if let Some(known) = self.patterns.get(&text.value) {
             return Some(known.clone());
         }
-        let compiled = value::check_pattern(&text.value, true).and_then(|()| {
-            let builder = &mut RegexBuilder::new(&text.value);
-            builder.size_limit(value::MAX_PATTERN).build().map_err(|_| value::large_pattern(&text.value))
-        });
-        let pattern = self.right(text.place, compiled)?;
+        let pattern = self.right(text.place, value::pattern(&text.value, Pattern::new(&text.value)))?;
         self.patterns.insert(text.value.clone(), pattern.clone());
         Some(pattern)
     }
 
     /// Patterns for what is in files.
-    pub(super) fn byte_patterns(&mut self, texts: Option<&Texts>) -> Vec<bytes::Regex> {
-        let mut patterns = Vec::new();
-        for text in self.texts(texts) {
-            if let Some(known) = self.byte_patterns.get(&text.value) {
-                patterns.push(known.clone());
-                continue;
-            }
-            let compiled = value::check_pattern(&text.value, false).and_then(|()| {
-                let builder = &mut bytes::RegexBuilder::new(&text.value);
-                builder.size_limit(value::MAX_PATTERN).build().map_err(|_| value::large_pattern(&text.value))
-            });
-            if let Some(pattern) = self.right(text.place, compiled) {
-                self.byte_patterns.insert(text.value, pattern.clone());
-                patterns.push(pattern);
-            }
-        }
-        patterns
+    pub(super) fn byte_patterns(&mut self, texts: Option<&Texts>) -> Vec<BytePattern> {
+        let texts = self.texts(texts);
+        let made = |text: &At<String>| value::pattern(&text.value, BytePattern::new(&text.value));
+        texts.iter().filter_map(|text| self.right(text.place, made(text))).collect()
     }
 
     /// A reason, which somebody has to read one day.
@@ -181,10 +162,10 @@ impl<'a> Resolver<'a> {
     pub(super) fn exceptions(&mut self, exceptions: Option<&Vec<Written>>) -> Vec<Exception> {
         let mut resolved = Vec::new();
         for exception in exceptions.into_iter().flatten() {
-            let place = exception.platforms.place().unwrap_or(exception.reason.place);
+            let place = exception.platforms.place();
             let platforms = self.platforms(Some(&exception.platforms));
             if exception.platforms.as_slice().is_empty() {
-                self.wrong(exception.reason.place, "this exception is for no platform", "name its platforms");
+                self.wrong(place, "this exception is for no platform", "name its platforms");
             }
             let reason = self.reason(&exception.reason);
             let expires = self.expires(exception.expires.as_ref(), "this exception");

@@ -2,7 +2,7 @@
 
 use super::super::error::{Problem, shown};
 use super::super::format::{AllowForeign, FailLevel, Image, Settings};
-use super::super::located::{At, Place, Texts};
+use super::super::located::{At, Texts};
 use super::super::name::{Wish, made_of};
 use super::super::plan::ImagePlan;
 use super::super::value;
@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// The most that defaults may become when every image has them, in characters of their debugging form: what takes memory
 /// is in it, each text once.
-const MAX_EXPANDED: usize = 256 << 20;
+const MAX_EXPANDED: usize = 128 << 20;
 
 /// The images of a suite.
 pub(super) fn images(resolver: &mut Resolver<'_>, images: Vec<Image>, defaults: &Settings) -> Vec<ImagePlan> {
@@ -29,7 +29,7 @@ pub(super) fn images(resolver: &mut Resolver<'_>, images: Vec<Image>, defaults: 
         let each = references.as_slice().len();
         expanded = expanded.saturating_add(each.saturating_mul(weight_of_defaults));
         expanded = expanded.saturating_add(if each > 1 { each.saturating_mul(weight(&own)) } else { 0 });
-        let place = references.place().unwrap_or(Place::START);
+        let place = references.place();
         if expanded > MAX_EXPANDED {
             let problem = Problem::new(
                 resolver.file,
@@ -54,7 +54,13 @@ pub(super) fn images(resolver: &mut Resolver<'_>, images: Vec<Image>, defaults: 
                 found.push((reference, location, index));
             }
         }
-        settings.push(own.over(defaults));
+        let own = own.over(defaults);
+        if found.last().is_none_or(|(_, _, last)| *last != index) {
+            // None of its images can be read: the rest of it is looked at all the same.
+            let reference = At { value: String::new(), place };
+            resolver.image(String::new(), reference, Location::Layout { path: "".into(), selector: None }, &own);
+        }
+        settings.push(own);
     }
     let names = resolver.distinct("images", &wishes, false);
     let mut plans = Vec::with_capacity(found.len());
@@ -119,6 +125,7 @@ impl Resolver<'_> {
             Some((text.value, location))
         });
         ImagePlan {
+            rules: true,
             name,
             location,
             line: place.line,

@@ -40,6 +40,7 @@ impl Run {
             with: self.with.or(defaults.with),
             cpu: self.cpu.or(defaults.cpu),
             required: self.required.or(defaults.required),
+            network: self.network.or(defaults.network),
             timeout: own(self.timeout, defaults.timeout.as_ref()),
             memory: own(self.memory, defaults.memory.as_ref()),
             processes: own(self.processes, defaults.processes.as_ref()),

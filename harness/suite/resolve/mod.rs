@@ -77,7 +77,7 @@ fn suite(resolver: &mut Resolver<'_>, document: Document, name: String) -> Suite
     let host = document.host.as_ref().map(|host| {
         let require = resolver.platforms(Some(&host.require));
         let severities = resolver.severities(host.severities.as_ref(), true);
-        let line = host.require.place().unwrap_or(document.place.unwrap_or(Place::START)).line;
+        let line = host.require.place().line;
         HostPlan { require, severities, line }
     });
     let defaults = document.defaults.unwrap_or_default();

@@ -4,16 +4,13 @@ use super::super::error::shown;
 use super::super::format::{Command, Processor, Run, With};
 use super::super::located::{At, Place, Texts};
 use super::super::name::{Wish, made_of};
-use super::super::plan::{CommandPlan, RunPlan};
+use super::super::plan::{CommandPlan, RunPlan, TIMEOUT};
 use super::super::value;
 use super::Resolver;
 use crate::check::run::Expectation;
 use crate::run::choose::How;
 use crate::run::{Cpu, Limits};
 use std::time::Duration;
-
-/// How long a command may take where nothing is said; as on the command line.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The most processes that may be asked for: the kernel's own limit is 4 million (`PID_MAX_LIMIT`).
 const MAX_PROCESSES: u64 = 1_000_000;
@@ -50,19 +47,20 @@ impl Resolver<'_> {
             Some(Processor::Baseline) => Cpu::Baseline,
             Some(Processor::Max) | None => Cpu::Max,
         };
-        let commands = self.commands(run.commands.as_deref().unwrap_or_default(), timeout);
-        RunPlan { how, cpu, required, timeout, limits, commands }
+        let network = run.network.unwrap_or(false);
+        let commands = self.commands(run.commands.as_deref().unwrap_or_default(), timeout, network);
+        RunPlan { how, cpu, required, timeout, limits, network, commands }
     }
 
-    fn commands(&mut self, commands: &[Command], timeout: Duration) -> Vec<CommandPlan> {
+    fn commands(&mut self, commands: &[Command], timeout: Duration, network: bool) -> Vec<CommandPlan> {
         let mut plans = Vec::with_capacity(commands.len());
         let mut wishes = Vec::with_capacity(commands.len());
         for command in commands {
-            let place = command.command.place().unwrap_or(Place::START);
+            let place = command.command.place();
             let words = self.words(&command.command);
             let made = vec![made_of(&words.join(" "))];
             wishes.push(Wish { given: self.name(command.name.as_ref()), made, place });
-            plans.push(self.command(command, words, place.line, timeout));
+            plans.push(self.command(command, words, place.line, timeout, network));
         }
         let names = self.distinct("commands of an image", &wishes, true);
         for (plan, name) in plans.iter_mut().zip(names) {
@@ -71,7 +69,14 @@ impl Resolver<'_> {
         plans
     }
 
-    fn command(&mut self, command: &Command, words: Vec<String>, line: u64, timeout: Duration) -> CommandPlan {
+    fn command(
+        &mut self,
+        command: &Command,
+        words: Vec<String>,
+        line: u64,
+        timeout: Duration,
+        network: bool,
+    ) -> CommandPlan {
         let expect = Expectation {
             code: self.exit(command.exit.as_ref()),
             stdout: self.patterns(command.stdout.as_ref()),
@@ -91,7 +96,7 @@ impl Resolver<'_> {
             user,
             timeout: self.one(command.timeout.as_ref(), value::time).unwrap_or(timeout),
             writable: command.writable.unwrap_or(false),
-            network: command.network.unwrap_or(false),
+            network: command.network.unwrap_or(network),
             platforms: self.platforms(command.platforms.as_ref()),
             exceptions: self.exceptions(command.exceptions.as_ref()),
             line,
@@ -101,7 +106,7 @@ impl Resolver<'_> {
     /// The words of a command. A text is split before its variables are put in, so that a value stays one word.
     fn words(&mut self, command: &Texts) -> Vec<String> {
         let texts = match command {
-            Texts::List(words) => words.clone(),
+            Texts::List(words) => words.value.clone(),
             Texts::One(text) => match shlex::split(&text.value) {
                 Some(words) => words.into_iter().map(|value| At { value, place: text.place }).collect(),
                 None => {
@@ -111,7 +116,7 @@ impl Resolver<'_> {
                 }
             },
         };
-        let place = command.place().unwrap_or(Place::START);
+        let place = command.place();
         if texts.first().is_none_or(|program| program.value.is_empty()) {
             self.wrong(place, "the command names no program", "write it and its arguments: [python3, --version]");
         }

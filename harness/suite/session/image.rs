@@ -3,9 +3,11 @@
 use super::super::case::{Case, Kind, Subject};
 use super::super::judge;
 use super::super::plan::ImagePlan;
+use super::super::structure::{self, Test};
 use super::running::{Ran, run};
 use super::{Outcome, Results, Session};
-use crate::check::{self, Checked, Requirements, Runs, policy};
+use crate::check::draft::Draft;
+use crate::check::{self, Checked, Requirements, Runs, policy, rule};
 use crate::image::contents::contents;
 use crate::image::examine::Unpack;
 use crate::image::observe::Silent;
@@ -116,7 +118,7 @@ impl Work<'_> {
             let of_place = found.iter().find(|(at, _)| *at == place).map(|(_, platform)| *platform);
             match of_place {
                 Some(platform) => {
-                    let ran: Vec<&Ran> = ran.iter().filter(|ran| ran.place == place).collect();
+                    let ran: Vec<&Ran<'_>> = ran.iter().filter(|ran| ran.place == place).collect();
                     self.platform(place, platform, &checked, &ran, source, &mut results);
                 }
                 None => self.missing(place, facts, &mut results),
@@ -191,7 +193,7 @@ impl Work<'_> {
         place: usize,
         platform: &PlatformFacts,
         checked: &Checked,
-        ran: &[&Ran],
+        ran: &[&Ran<'_>],
         source: &dyn Source,
         results: &mut Results,
     ) {
@@ -210,6 +212,7 @@ impl Work<'_> {
                 Kind::Group(group) => Some(self.group(group, &name, row, &checked.findings)),
                 Kind::File(file) => Some(about.file(file)),
                 Kind::Metadata => Some(about.metadata()),
+                Kind::Structure(..) => self.session.test(case).and_then(|test| about.structure(test)),
                 _ => None,
             };
             results.outcomes.extend(outcome.map(|outcome| (at, outcome)));
@@ -238,6 +241,12 @@ impl Work<'_> {
 /// The image's platform that is meant by one of the plan.
 fn platform_of<'a>(facts: &'a ImageFacts, wanted: &Platform) -> Option<&'a PlatformFacts> {
     facts.platforms.iter().find(|platform| platform.selected && platform.platform.satisfies(wanted))
+}
+
+/// A finding of a test of a structure file.
+pub(super) fn finding(platform: &PlatformFacts, why: String) -> Finding {
+    let hint = "where the test is right, the image is not: `mpcheck explain suite/structure-test`";
+    Draft::new(&rule::STRUCTURE_TEST, why, hint).on(platform).done()
 }
 
 /// One platform with its tree.
@@ -269,6 +278,23 @@ impl Platformed<'_> {
             (Some(plan), Ok(config)) => self.outcome(judge::metadata(plan, self.platform, config)),
             _ => Outcome::new(Status::Error, "its config could not be read"),
         }
+    }
+
+    /// A test of a structure file that runs nothing; `None` for one that does.
+    fn structure(&self, test: &Test) -> Option<Outcome> {
+        let (Some(rootfs), Ok(config)) = (self.rootfs, &self.platform.config) else {
+            let is_command = matches!(test.kind, structure::Kind::Command(_));
+            return (!is_command).then(|| Outcome::new(Status::Error, "its layers could not all be read"));
+        };
+        let wrong = match &test.kind {
+            structure::Kind::Command(_) => return None,
+            structure::Kind::Existence(test) => test.judge(rootfs, config),
+            structure::Kind::Content(test) => test.judge(rootfs, &|path| self.contents(path)),
+            structure::Kind::License(test) => test.judge(rootfs, &|path| self.contents(path)),
+            structure::Kind::Metadata(test) => test.judge(config),
+            structure::Kind::Invalid(reasons) => reasons.clone(),
+        };
+        Some(self.outcome(wrong.into_iter().map(|why| finding(self.platform, why)).collect()))
     }
 
     /// What is in a file, by its real path.

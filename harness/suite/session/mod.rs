@@ -7,8 +7,9 @@ mod image;
 mod machine;
 mod running;
 
-use super::case::{Case, Kind, Subject, TestNames, cases};
+use super::case::{Case, Kind, Subject, Tests, cases};
 use super::plan::{ImagePlan, Suite};
+use super::structure::Test;
 use crate::image::cache::Cache;
 use crate::image::observe::{Observer, Silent};
 use crate::image::reader::Reader;
@@ -76,6 +77,7 @@ struct Results {
 /// Suites that are being run.
 pub struct Session {
     suites: Vec<Suite>,
+    tests: Tests,
     cases: Vec<Case>,
     /// Which cases were asked for: what the first of an image does for all.
     wanted: Vec<bool>,
@@ -89,11 +91,11 @@ pub struct Session {
 impl Session {
     /// Suites, of which nothing was run yet. All cases are asked for.
     #[must_use]
-    pub fn new(suites: Vec<Suite>, tests: &TestNames, reader: Reader) -> Self {
-        let cases = cases(&suites, tests);
+    pub fn new(suites: Vec<Suite>, tests: Tests, reader: Reader) -> Self {
+        let cases = cases(&suites, &tests);
         let results = suites.iter().map(|suite| (0..=suite.images.len()).map(|_| OnceLock::new()).collect()).collect();
         let wanted = vec![true; cases.len()];
-        Self { suites, cases, wanted, reader, runners: OnceLock::new(), observer: Arc::new(Silent), results }
+        Self { suites, tests, cases, wanted, reader, runners: OnceLock::new(), observer: Arc::new(Silent), results }
     }
 
     /// All cases, in the order of the suites.
@@ -137,6 +139,12 @@ impl Session {
         self.suites.get(case.suite)
     }
 
+    /// The test of a structure file that a case is about.
+    fn test(&self, case: &Case) -> Option<&Test> {
+        let Kind::Structure(file, test) = case.kind else { return None };
+        self.tests.get(case.suite)?.get(case.subject.image()?)?.get(file)?.get(test)
+    }
+
     fn plan(&self, case: &Case) -> Option<&ImagePlan> {
         self.suite(case)?.images.get(case.subject.image()?)
     }
@@ -150,6 +158,7 @@ impl Session {
         let freedom = match case.kind {
             Kind::Machine => Freedom::default(),
             Kind::Command(command) => plan.run.commands.get(command).map(running::freedom)?,
+            Kind::Structure(..) => running::freedom_of_test(self.test(case)?, plan)?,
             _ => return None,
         };
         let Subject::Platform(_, platform) = case.subject else { return None };

@@ -42,9 +42,13 @@ fn show_other(page: &mut Page, trial: &Trial) {
         Status::Error => (Ink::Warning, "could not be decided"),
     };
     let check = page.clean(&trial.check);
-    let reason = trial.reason.as_deref().map(|reason| format!(": {}", page.clean(reason))).unwrap_or_default();
+    let output = trial.output.as_deref().filter(|_| trial.status != Status::Skipped);
+    // Mostly the first finding's message, which stands in the output with all else that is known of it.
+    let is_told = |reason: &&str| output.is_none_or(|output| !output.contains(*reason));
+    let reason = trial.reason.as_deref().filter(is_told);
+    let reason = reason.map(|reason| format!(": {}", page.clean(reason))).unwrap_or_default();
     page.paragraph(&[(Ink::Plain, "  "), (ink, word)], 4, Ink::Plain, &format!("  {check}{reason}"));
-    let Some(output) = trial.output.as_deref().filter(|_| trial.status != Status::Skipped) else { return };
+    let Some(output) = output else { return };
     let lines: Vec<&str> = output.lines().collect();
     let shown = if page.options().verbose { lines.len() } else { SHOWN_LINES };
     for line in lines.iter().take(shown) {
