@@ -5,7 +5,7 @@ use rstest::rstest;
 
 /// The image that is to be released.
 fn release_image() -> String {
-    std::env::var("RELEASE_IMAGE").unwrap_or_else(|_| "oci:image".to_owned())
+    std::env::var("RELEASE_IMAGE").ok().filter(|image| !image.is_empty()).unwrap_or_else(|| "oci:image".to_owned())
 }
 
 #[rstest]

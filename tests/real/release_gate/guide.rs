@@ -95,7 +95,7 @@ impl Place {
         let mut command = Command::new("bash");
         plain(&mut command);
         let path = format!("{}:{}", self.directory.path().join("bin").display(), std::env::var("PATH").unwrap());
-        command.env("PATH", path).env("HOME", self.directory.path()).env("XDG_CACHE_HOME", cache());
+        command.env("PATH", path).env("XDG_CACHE_HOME", cache());
         command.env("RELEASE_IMAGE", good()).env("MPCHECK_REPOSITORY", "https://git.example/mpcheck");
         command.envs(variables.iter().copied());
         Run::of(command.current_dir(self.crate_directory()).args(["-euo", "pipefail", "-c", script]))
