@@ -372,3 +372,18 @@ fn ten_thousand_trials_are_listed() {
     let run = machine.run(&["test", "large.yaml", "--run", "auto", "--list"]);
     assert_eq!((run.code, run.stdout.lines().count()), (0, 2 * 5000 + 2 * 5 + 1));
 }
+
+/// The suite that the README shows is one.
+#[test]
+fn the_readme_s_suite_is_read() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, after) = readme.split_once("```yaml\n").unwrap();
+    let (text, _) = after.split_once("```").unwrap();
+    let machine = Machine::new();
+    fs::create_dir(machine.path("tests")).unwrap();
+    fs::write(machine.path("tests/structure.yaml"), STRUCTURE).unwrap();
+    fs::write(machine.path("release.yaml"), text).unwrap();
+    let run = machine.run(&["test", "release.yaml", "--run", "auto", "--list"]);
+    let names = ["run/app-self-test", "files/etc-app.conf", "metadata", "structure/structure/File-Existence-Test-app"];
+    run.says(0, &names.map(|name| format!("release/app/linux-arm64/{name}: test\n")).each_ref().map(String::as_str));
+}
