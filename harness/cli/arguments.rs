@@ -374,7 +374,7 @@ pub(super) struct InitArguments {
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
-    /// How the entrypoint is asked for its version on each platform
+    /// How the image is asked for its version on each platform: its entrypoint and its command, with --version
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(super) run: Run,
 

@@ -6,7 +6,7 @@ use super::console;
 use super::failure::Failure;
 use super::progress::Progress;
 use crate::check::date::Date;
-use crate::check::run::{Attempt, Expectation, Wish, attempt};
+use crate::check::run::{Attempt, Expectation, Smoke, SmokeKind, Wish, attempt};
 use crate::image::ImageFacts;
 use crate::image::examine::Unpack;
 use crate::image::parallel::in_parallel;
@@ -17,8 +17,8 @@ use crate::image::source::registry::check_ca_file;
 use crate::platform::{Platform, Selection};
 use crate::run::choose::How;
 use crate::run::set::RunnerSet;
-use crate::run::{Cpu, Exit, Freedom, Limits, cleanup};
-use crate::suite::draft::{Facts, PlatformFacts, Said, draft};
+use crate::run::{Command, Cpu, Exit, Freedom, Limits, cleanup};
+use crate::suite::draft::{Facts, PlatformFacts, Said, draft, version_commands};
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -119,7 +119,7 @@ fn read(
     reader.read(location, &Selection::all(), depth, progress)
 }
 
-/// What each platform is, and what its entrypoint says to `--version`.
+/// What each platform is, and what it says to `--version`.
 fn platforms(
     facts: &ImageFacts,
     source: &dyn Source,
@@ -128,10 +128,15 @@ fn platforms(
     set: &RunnerSet,
     jobs: usize,
 ) -> Vec<PlatformFacts> {
-    let wish = Wish {
+    let smoke = |words: Vec<String>| Smoke {
+        command: Command::new(words, TIMEOUT),
+        expect: Expectation::default(),
+        kind: SmokeKind::Asked,
+    };
+    let wish = |commands: Vec<Vec<String>>| Wish {
         machine: false,
-        commands: Vec::new(),
-        entrypoint_with: Some("--version".to_owned()),
+        commands: commands.into_iter().map(smoke).collect(),
+        entrypoint_with: None,
         entrypoint_expect: Expectation::default(),
         timeout: TIMEOUT,
         limits: Limits::default(),
@@ -139,7 +144,13 @@ fn platforms(
     };
     let runners = set.runners(how, Cpu::Max, Freedom::none());
     let images: Vec<_> = facts.platforms.iter().filter(|platform| platform.artifact.is_none()).collect();
-    let attempts = in_parallel(&images, jobs, |platform| attempt(&runners, &wish, platform, source, location));
+    let attempts = in_parallel(&images, jobs, |platform| {
+        let commands = platform.config.as_ref().map(version_commands).unwrap_or_default();
+        if commands.is_empty() {
+            return Attempt::Skipped("it has neither an entrypoint nor a command that could be asked".to_owned());
+        }
+        attempt(&runners, &wish(commands), platform, source, location)
+    });
     let known = images.iter().zip(attempts).map(|(platform, attempt)| PlatformFacts {
         platform: platform.platform.clone(),
         config: platform.config.as_ref().ok().cloned(),
@@ -148,27 +159,21 @@ fn platforms(
     known.collect()
 }
 
-/// What the entrypoint said; why it said nothing.
-fn said(attempt: Attempt) -> Result<Said, String> {
+/// What was said with an exit code of 0; why nothing could be.
+fn said(attempt: Attempt) -> Result<Vec<Said>, String> {
     let (ran, smokes) = match attempt {
         Attempt::Skipped(why) => return Err(why),
         Attempt::NotRun(not_ready) => return Err(not_ready.why),
         Attempt::Ran { ran, smokes, .. } => (ran, smokes),
     };
-    let (Some(ended), Some(smoke)) = (ran.ended.last(), smokes.last()) else {
-        return Err(ran.interrupted.map_or_else(|| "it was not run".to_owned(), |broken| broken.why));
-    };
-    match ended.exit {
-        Exit::Code(0) => {}
-        Exit::TimedOut => return Err(format!("--version took more than {} s", TIMEOUT.as_secs())),
-        _ => return Err("--version failed".to_owned()),
-    }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..LOOKED_AT).unwrap_or(bytes)).into_owned();
-    Ok(Said {
-        words: smoke.command.words.clone(),
+    let ended = smokes.into_iter().zip(&ran.ended).filter(|(_, ended)| ended.exit == Exit::Code(0));
+    let said = ended.map(|(smoke, ended)| Said {
+        words: smoke.command.words,
         stdout: text(&ended.stdout.bytes),
         stderr: text(&ended.stderr.bytes),
-    })
+    });
+    Ok(said.collect())
 }
 
 /// How the suite calls the image. A path in a suite is relative to the suite's file.

@@ -50,8 +50,8 @@ pub struct PlatformFacts {
     pub platform: Platform,
     /// Its config, where it could be read.
     pub config: Option<Config>,
-    /// What its entrypoint said to `--version`; or why it could not be asked.
-    pub said: Result<Said, String>,
+    /// What [`version_commands`] said, as far as they exited with 0; or why they could not be asked.
+    pub said: Result<Vec<Said>, String>,
 }
 
 /// What a program said to `--version`.
@@ -63,6 +63,27 @@ pub struct Said {
     pub stdout: String,
     /// What it wrote to standard error.
     pub stderr: String,
+}
+
+/// Commands by which an image may say its version, the best first.
+///
+/// An entrypoint is a program, or a script that runs its arguments; the command is its arguments, or the program.
+#[must_use]
+pub fn version_commands(config: &Config) -> Vec<Vec<String>> {
+    let entrypoint = config.entrypoint.as_slice();
+    let program = config.command.first().map(std::slice::from_ref).unwrap_or_default();
+    let mut commands: Vec<Vec<String>> = Vec::new();
+    for words in [entrypoint.to_vec(), [entrypoint, program].concat(), program.to_vec()] {
+        // What a shell is given after its text is no argument of the program in the text.
+        let is_text = words.get(1).is_some_and(|flags| flags.starts_with('-') && flags.ends_with('c'));
+        let is_usable = words.first().is_some_and(|program| !program.is_empty() && !is_text);
+        let words = [words, vec!["--version".to_owned()]].concat();
+        let is_kept = words.iter().all(|word| word.len() <= MAX_KEPT && !word.contains('\0'));
+        if is_usable && is_kept && !commands.contains(&words) {
+            commands.push(words);
+        }
+    }
+    commands
 }
 
 /// The suite, as text.
@@ -107,11 +128,13 @@ fn commands(text: &mut String, known: &[&PlatformFacts]) {
     text.push_str("      # A platform that cannot be run here is skipped. This makes it an error:\n");
     text.push_str("      # required: true\n");
     // One command for all platforms that said the same.
-    let mut said: BTreeMap<(Vec<String>, &str, String), (Vec<String>, String)> = BTreeMap::new();
+    let mut said: BTreeMap<Asked, (Vec<String>, String)> = BTreeMap::new();
+    let mut silent: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for facts in known {
         let platform = facts.platform.to_string();
         let version = facts.said.as_ref().map_err(Clone::clone).and_then(|said| {
-            version(said).map(|version| (said, version)).ok_or_else(|| "--version said no version".to_owned())
+            let mut versions = said.iter().filter_map(|said| Some((said, version(said)?)));
+            versions.next().ok_or_else(|| "nothing said a version to --version".to_owned())
         });
         match version {
             Ok((told, version)) => {
@@ -120,10 +143,11 @@ fn commands(text: &mut String, known: &[&PlatformFacts]) {
                 entry.0.push(platform);
                 entry.1 = version.line;
             }
-            Err(why) => {
-                let _ = writeln!(text, "      # {platform}: no command was found; {}.", commented(&why));
-            }
+            Err(why) => silent.entry(commented(&why)).or_default().push(platform),
         }
+    }
+    for (why, platforms) in silent {
+        let _ = writeln!(text, "      # No command was found for {}: {why}.", platforms.join(", "));
     }
     if said.is_empty() {
         text.push_str("      # commands:\n      #   - command: [app, --version]\n      #     stdout: '^app 1\\.'\n");
@@ -140,6 +164,9 @@ fn commands(text: &mut String, known: &[&PlatformFacts]) {
     }
 }
 
+/// A command, the stream on which it says its version, and a pattern for that.
+type Asked = (Vec<String>, &'static str, String);
+
 /// A version that a program said.
 struct Version {
     stream: &'static str,
@@ -151,10 +178,6 @@ struct Version {
 
 /// The version in what a program said: on standard output, or where java and others say it.
 fn version(said: &Said) -> Option<Version> {
-    let has_program = said.words.first().is_some_and(|program| !program.is_empty());
-    if !has_program || said.words.iter().any(|word| word.len() > MAX_KEPT || word.contains('\0')) {
-        return None;
-    }
     let number = Regex::new(r"[0-9]+\.[0-9]").ok()?;
     let found = |stream: &'static str, text: &str| {
         let line = text.lines().map(str::trim_end).find(|line| number.is_match(line))?;
@@ -265,7 +288,7 @@ mod tests {
         let platforms = platforms.iter().map(|(platform, config, said)| PlatformFacts {
             platform: Platform::parse(platform).unwrap(),
             config: Some(config.clone()),
-            said: said.clone(),
+            said: said.clone().map(|said| vec![said]),
         });
         Facts {
             reference: "registry.example/team/app:1.2".to_owned(),
@@ -317,7 +340,7 @@ mod tests {
         assert_eq!(command.expect.stdout[0].as_str(), r"(?m)^Python 3\.");
         assert!(command.expect.stdout[0].is_match("Python 3.13.0\n"));
         assert_eq!(command.platforms.len(), 2);
-        assert!(text.contains("# linux/arm/v7: no command was found; no emulator."), "{text}");
+        assert!(text.contains("# No command was found for linux/arm/v7: no emulator."), "{text}");
         let metadata = image.metadata.as_ref().unwrap();
         assert_eq!(metadata.entrypoint.as_deref().unwrap(), ["python3"]);
         assert_eq!(metadata.user, None);
@@ -351,8 +374,13 @@ mod tests {
             labels: [(title.clone(), hostile.to_owned()), (hostile.to_owned(), title.clone())].into(),
             ..Config::default()
         };
-        let words = [hostile.trim_matches('\0'), "--version"];
-        let mut facts = facts(&[("linux/amd64", config, said(&words, &format!("{hostile} 1.2"), ""))]);
+        let commands = version_commands(&config);
+        let words: Vec<&str> = commands.first().iter().flat_map(|words| words.iter().map(String::as_str)).collect();
+        let asked = match words.as_slice() {
+            [] => Err("it has no program".to_owned()),
+            words => said(words, &format!("{hostile} 1.2"), ""),
+        };
+        let mut facts = facts(&[("linux/amd64", config, asked)]);
         facts.digest = hostile.to_owned();
         let (text, suite) = loaded(&facts);
         let metadata = suite.images[0].metadata.as_ref().unwrap();
@@ -378,6 +406,25 @@ mod tests {
         if let Some(found) = found {
             assert!(Regex::new(&found.pattern).unwrap().is_match(&format!("{stdout}{stderr}")));
         }
+    }
+
+    #[rstest]
+    #[case(&["/app"], &["serve"], &["/app --version", "/app serve --version", "serve --version"])]
+    #[case(&["entry.sh"], &["python3", "-m", "x"], &["entry.sh --version", "entry.sh python3 --version", "python3 --version"])]
+    #[case(&[], &["nginx", "-g"], &["nginx --version"])]
+    #[case(&["/bin/sh", "-c", "exec app"], &["x"], &["x --version"])]
+    #[case(&["a\0"], &[], &[])]
+    #[case(&[""], &[""], &[])]
+    #[case(&[], &[], &[])]
+    fn an_image_is_asked_in_several_ways(
+        #[case] entrypoint: &[&str],
+        #[case] command: &[&str],
+        #[case] wanted: &[&str],
+    ) {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let config = Config { entrypoint: words(entrypoint), command: words(command), ..Config::default() };
+        let commands: Vec<String> = version_commands(&config).iter().map(|words| words.join(" ")).collect();
+        assert_eq!(commands, wanted);
     }
 
     #[test]

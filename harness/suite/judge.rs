@@ -39,7 +39,7 @@ pub(super) fn file(
         return Ok(about.found);
     }
     about.itself(node);
-    if !plan.content.is_empty() || !plan.not_content.is_empty() {
+    if plan.reads() {
         about.content(rootfs, &real, content)?;
     }
     Ok(about.found)

@@ -67,7 +67,7 @@ impl ImagePlan {
     #[must_use]
     pub fn of_structure(reference: &str, location: Location, platforms: Vec<Platform>, file: PathBuf) -> Self {
         Self {
-            name: super::name::made_of(reference.rsplit('/').next().unwrap_or(reference)),
+            name: super::resolve::image_name(&location),
             reference: reference.to_owned(),
             location,
             line: 1,
@@ -193,6 +193,14 @@ pub struct FilePlan {
     pub exceptions: Vec<Exception>,
     /// Where the suite names it.
     pub line: Line,
+}
+
+impl FilePlan {
+    /// Whether its content is asked for.
+    #[must_use]
+    pub const fn reads(&self) -> bool {
+        !self.content.is_empty() || !self.not_content.is_empty()
+    }
 }
 
 /// What a file is.

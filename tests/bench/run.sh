@@ -26,7 +26,10 @@ python3 "$here/bench.py" "$program" "$PARTS" "$registry" "${1:-3}"
 "$parts/binfmt.sh" register >/dev/null
 engine=$("$parts/engine.sh" start containerd)
 "$parts/load.sh" "$engine" "$PARTS/images/small" small:1
-python3 "$here/running.py" "$program" "$PARTS" "$engine" "${1:-3}"
+gate=$(cd "$here/../.." && cargo test --release --locked --no-run --package release-gate --test release 2>&1 |
+    sed -nE 's/.*Executable .*\((.*)\).*/\1/p')
+[[ -n $gate ]] || die "the test of examples/release-gate was not built: cargo test --release --no-run -p release-gate"
+python3 "$here/running.py" "$program" "$PARTS" "$engine" "${1:-3}" "$gate"
 
 # The host: with all handlers, and none of the machine's touched; and through the engine, with those of the tests.
 unshare --user --map-root-user --mount python3 "$here/host.py" "$program" "${1:-3}"

@@ -3,28 +3,14 @@
 
 use crate::images::Layout;
 use crate::parts::{EngineImage, classic, containerd, docker, done, part, real_image, registry, skopeo_copy};
-use mpcheck::image::contents::contents;
-use mpcheck::image::examine::{Options, Unpack, examine};
-use mpcheck::image::layer::Limits as LayerLimits;
-use mpcheck::image::observe::Silent;
-use mpcheck::image::reference::Location;
-use mpcheck::image::rootfs::RootFs;
-use mpcheck::image::source::{EngineEnvironment, EngineOptions, Source, SourceOptions, open_image};
-use mpcheck::image::store::Store;
-use mpcheck::image::{ImageFacts, PlatformFacts};
-use mpcheck::platform::Selection;
-use mpcheck::run::docker::Docker;
-use mpcheck::run::sandbox::Sandbox;
-use mpcheck::run::{Command, Cpu, Freedom, Limits, Runner, Task};
-use mpcheck::suite::structure::{Caller, CommandTest, Kind, Test, parse_for};
 use mpcheck_kit::layer::Layer;
 use rstest::rstest;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use std::process::Command as Process;
-use std::time::Duration;
+use std::process::Command;
 
 /// A test's name, and whether it passed.
 type Verdicts = Vec<(String, bool)>;
@@ -59,16 +45,13 @@ fn layer() -> Layer {
         .file("usr/share/doc/bad/copyright", 0o644, "Do What the Fuck, wtfpl\n")
 }
 
-/// One platform of an image, in a registry and in one engine, and unpacked.
+/// One platform of an image, in a registry and in one engine.
 struct Lab {
     name: String,
     socket: String,
-    facts: ImageFacts,
-    source: Box<dyn Source>,
-    location: Location,
-    sandbox: Sandbox,
+    platform: String,
+    home: tempfile::TempDir,
     _in_engine: EngineImage,
-    _places: (Layout, tempfile::TempDir),
 }
 
 impl Lab {
@@ -92,136 +75,76 @@ impl Lab {
         done(skopeo_copy().arg("--dest-tls-verify=false").arg(path).arg(format!("docker://{name}")));
         let in_engine = EngineImage::named(socket, &name);
         done(docker(socket).args(["pull", "--quiet", "--platform", platform, &name]));
-        let store = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::new(store.path(), false).unwrap();
-        let location = Location::parse(&name).unwrap();
-        let source = open_image(&location, &sources()).unwrap();
-        let selection = Selection::parse([platform]).unwrap();
-        let options = Options {
-            selection: &selection,
-            limits: LayerLimits::default(),
-            jobs: 1,
-            cache: None,
-            layers: true,
-            unpack: Some(Unpack { store: sandbox.store(), of: &|_| true }),
-        };
-        let facts = examine(source.as_ref(), &options, &Silent).unwrap();
-        let socket = socket.to_owned();
-        Lab { name, socket, facts, source, location, sandbox, _in_engine: in_engine, _places: (layout, store) }
+        let (socket, platform) = (socket.to_owned(), platform.to_owned());
+        Lab { name, socket, platform, home: tempfile::tempdir().unwrap(), _in_engine: in_engine }
     }
 
-    fn platform(&self) -> &PlatformFacts {
-        self.facts.platforms.iter().find(|platform| platform.selected).unwrap()
+    /// A program that sees the image's engine and a variable, and little else.
+    fn program(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(directory()).env("DOCKER_HOST", &self.socket).env("CALLER", "called");
+        command.env_remove("DOCKER_CONTEXT").env_remove("DOCKER_DEFAULT_PLATFORM").env_remove("XDG_CACHE_HOME");
+        command.env("HOME", self.home.path()).env("DOCKER_CONFIG", self.home.path());
+        command.args(["test", "--image", &self.name, "--platform", &self.platform]);
+        command
     }
 
     /// What container-structure-test says to a file, and what it complains of.
     fn theirs(&self, file: &Path) -> (Value, String) {
         let program = Path::new(&part("MPCHECK_PARTS")).join("bin/container-structure-test");
-        let mut command = Process::new(program);
-        command.current_dir(directory()).env("DOCKER_HOST", &self.socket).env("CALLER", "called");
-        command.args(["test", "--output", "json", "--image", &self.name]);
-        let platform = self.platform().platform.to_string();
-        let output = command.args(["--platform", &platform, "--config"]).arg(file).output().unwrap();
+        let output = self.program(&program).args(["--output", "json", "--config"]).arg(file).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let report = serde_json::from_slice(&output.stdout);
         (report.unwrap_or_else(|error| panic!("{error}: {}\n{said}", String::from_utf8_lossy(&output.stdout))), said)
     }
 
-    /// What mpcheck says to it, with what is wrong.
-    fn ours(&self, file: &Path, text: &str) -> Vec<(Test, Vec<String>)> {
-        let caller = Caller {
-            variable: &|name| (name == "CALLER").then(|| "called".to_owned()),
-            file: &|path| fs::read_to_string(directory().join(path)).map_err(|error| error.to_string()),
-        };
-        let platform = self.platform();
-        let config = platform.config.as_ref().unwrap();
-        let layers = platform.layers.iter().enumerate();
-        let rootfs = RootFs::merge(layers.map(|(index, layer)| (index, layer.facts.as_deref().unwrap())));
-        let store: &Store = self.sandbox.store();
-        let read = |path: &[u8]| {
-            contents(path, &rootfs, platform, store, self.source.as_ref()).map_err(|error| error.to_string())
-        };
-        let tests = parse_for(file, text, &caller).unwrap();
-        let judged = tests.into_iter().map(|test| {
-            let wrong = match &test.kind {
-                Kind::Command(command) => self.command(command),
-                Kind::Existence(existence) => existence.judge(&rootfs, config),
-                Kind::Content(content) => content.judge(&rootfs, &read),
-                Kind::Metadata(metadata) => metadata.judge(config),
-                Kind::License(license) => license.judge(&rootfs, &read),
-                Kind::Invalid(reasons) => reasons.clone(),
-            };
-            (test, wrong)
-        });
-        judged.collect()
-    }
-
-    /// In the sandbox where it can be, else in the engine.
-    fn command(&self, test: &CommandTest) -> Vec<String> {
-        let platform = self.platform();
-        let config = platform.config.as_ref().unwrap();
-        let plan = test.plan(config);
-        let starts = plan.setup.iter().chain([&plan.command]);
-        let command = |start: &mpcheck::suite::structure::Start| Command {
-            environment: start.environment.clone(),
-            ..Command::new(start.words.clone(), Duration::from_secs(120))
-        };
-        let commands: Vec<Command> = starts.map(command).collect();
-        let task = Task {
-            platform,
-            config,
-            source: self.source.as_ref(),
-            location: &self.location,
-            cpu: Cpu::Max,
-            commands: &commands,
-            limits: Limits::default(),
-            user: plan.user.as_deref(),
-            freedom: &plan.freedom,
-        };
-        let sandboxed = Freedom { writable: true, ..Freedom::default() };
-        let engine = EngineOptions { host: Some(self.socket.clone()), ..engine() };
-        let ran = match plan.freedom == sandboxed && plan.user.is_none() {
-            true => self.sandbox.run(&task),
-            false => Docker::new(engine, Default::default()).run(&task),
-        };
-        let ran = ran.unwrap();
-        test.judge(&ran.ended, ran.emulator.is_some())
+    /// What mpcheck says to it: its trials, by the last part of their names.
+    fn ours(&self, file: &Path) -> BTreeMap<String, Value> {
+        let mut command = self.program(Path::new(env!("CARGO_BIN_EXE_mpcheck")));
+        let output = command.args(["--format", "json"]).arg(file).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let last = |trial: &Value| trial["name"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        report["trials"].as_array().unwrap().iter().map(|trial| (last(trial), trial.clone())).collect()
     }
 
     /// Holds both against each other, test by test.
     fn compare(&self, file: &Path) -> Verdicts {
-        let text = fs::read_to_string(file).unwrap();
-        let ours = self.ours(file, &text);
+        let mut ours = self.ours(file);
         let (report, said) = self.theirs(file);
         let results = report["Results"].as_array().cloned().unwrap_or_default();
-        let theirs: Verdicts = results
-            .iter()
-            .map(|result| (result["Name"].as_str().unwrap().to_owned(), result["Pass"] == true))
-            .collect();
-        let ours: Vec<(String, Vec<String>)> = ours.into_iter().map(|(test, wrong)| (test.name, wrong)).collect();
-        assert_eq!(ours.len(), theirs.len(), "{}: {ours:#?}\n{report:#}\n{said}", file.display());
-        let both = ours.iter().zip(&theirs).zip(&results);
-        let others: Vec<String> = both
-            .filter(|((ours, theirs), _)| !is_called(&ours.0, &theirs.0) || ours.1.is_empty() != theirs.1)
-            .map(|((ours, _), result)| format!("{}: {}\n{result:#}", ours.0, ours.1.join("\n")))
-            .collect();
+        let mut verdicts = Verdicts::new();
+        let mut others = Vec::new();
+        for result in &results {
+            let (name, passed) = (result["Name"].as_str().unwrap(), result["Pass"] == true);
+            let Some((called, trial)) = names(name).into_iter().find_map(|called| ours.remove_entry(&called)) else {
+                panic!("{}: mpcheck has no {name:?}: {ours:#?}", file.display());
+            };
+            if trial["status"] != (if passed { "passed" } else { "failed" }) {
+                others.push(format!("{trial:#}\n{result:#}"));
+            }
+            verdicts.push((called, passed));
+        }
         assert!(others.is_empty(), "{}: {}\n{said}", file.display(), others.join("\n"));
-        ours.into_iter().map(|(name, wrong)| (name, wrong.is_empty())).collect()
+        assert!(ours.is_empty(), "{}: {ours:#?}", file.display());
+        verdicts
     }
 }
 
-/// Tests that are not valid, or whose setup fails, have no kind before their name there.
-fn is_called(ours: &str, theirs: &str) -> bool {
-    let bare = ours.split_once(": ").map_or("", |(_, name)| name);
-    ours == theirs || bare == theirs || (bare == "(no name)" && theirs.is_empty())
-}
+const KINDS: [&str; 5] = ["Command-Test", "File-Content-Test", "File-Existence-Test", "License-Test", "Metadata-Test"];
 
-fn engine() -> EngineOptions {
-    EngineOptions { host: None, environment: EngineEnvironment::default(), temporary: std::env::temp_dir() }
-}
-
-fn sources() -> SourceOptions {
-    SourceOptions { environment: EngineEnvironment::default(), ..SourceOptions::default() }
+/// What a test may be called in mpcheck. Tests that are not valid, or whose setup fails, have no kind before their name in
+/// container-structure-test; two of one name have a number in mpcheck.
+fn names(theirs: &str) -> Vec<String> {
+    let fit = |text: &str| {
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        words.join("-")
+    };
+    let bare = if theirs.is_empty() { "no name" } else { theirs };
+    let called = std::iter::once(fit(theirs)).chain(KINDS.map(|kind| format!("{kind}-{}", fit(bare))));
+    called
+        .flat_map(|called| (1..9).map(move |n| if n == 1 { called.clone() } else { format!("{called}-{n}") }))
+        .collect()
 }
 
 #[rstest]
@@ -240,10 +163,10 @@ fn every_test_has_the_same_verdict(#[case] socket: String, #[case] platform: &st
         let file = scratch.path().join(format!("{about}.yml"));
         fs::write(&file, format!("schemaVersion: 2.0.0\n{test}\n")).unwrap();
         let verdict = lab.compare(&file);
-        assert_eq!(verdict, [("Metadata Test".to_owned(), false)], "{about}");
+        assert_eq!(verdict, [("Metadata-Test".to_owned(), false)], "{about}");
         verdicts.extend(verdict);
     }
-    for kind in ["Command Test: ", "File Existence Test: ", "File Content Test: ", "License Test", "Metadata Test"] {
+    for kind in KINDS {
         for passed in [true, false] {
             let count = verdicts.iter().filter(|verdict| verdict.0.starts_with(kind) && verdict.1 == passed).count();
             assert!(count > 0, "no {kind} is {passed}");
@@ -274,8 +197,7 @@ fn patterns_mean_what_they_mean_to_go() {
     let lab = Lab::new(&classic(), "linux/amd64", &labels);
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("patterns.json");
-    let text = json!({ "schemaVersion": "2.0.0", "metadataTest": { "labels": tests } }).to_string();
-    fs::write(&file, &text).unwrap();
+    fs::write(&file, json!({ "schemaVersion": "2.0.0", "metadataTest": { "labels": tests } }).to_string()).unwrap();
     let (report, said) = lab.theirs(&file);
     let errors = report["Results"][0]["Errors"].as_array().unwrap().clone();
     let is_wrong = |key: &str| errors.iter().any(|error| error.as_str().unwrap().starts_with(&format!("label {key} ")));
@@ -289,7 +211,7 @@ fn patterns_mean_what_they_mean_to_go() {
         assert!(said.contains(&format!("Error compiling regex {pattern} : ")), "{row}: {said}");
     }
     assert_eq!(said.matches("Error compiling regex").count(), refused.len(), "{said}");
-    let (_, wrong) = &lab.ours(&file, &text)[0];
-    assert_eq!(wrong.len(), errors.len());
+    let trial = &lab.ours(&file)["Metadata-Test"];
+    assert_eq!(trial["output"].as_str().unwrap().matches("error[suite/structure-test]").count(), errors.len());
     assert!(errors.len() > refused.len() + 80);
 }

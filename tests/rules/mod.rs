@@ -65,8 +65,8 @@ fn every_rule_fires_and_stays_silent() {
         start::registered(),
     ];
     let rows = modules.concat();
-    // A host is no image, and a suite's rules need a suite: their rows are in harness/check/host/tests.rs and
-    // harness/suite/judge_tests.rs, with a test like this one.
+    // A host is no image, and a suite's rules need a suite: theirs are in harness/check/host/tests.rs, with
+    // a test like this one, and in tests/cli/suite.rs.
     for rule in RULES.iter().filter(|rule| !matches!(rule.group(), "host" | "suite")) {
         for fires in [true, false] {
             let what = if fires { "breaks it" } else { "leaves it whole" };

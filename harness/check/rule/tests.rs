@@ -97,7 +97,7 @@ fn names_are_a_group_and_a_kebab_case_name() {
 fn a_group_stands_together() {
     let mut groups: Vec<_> = RULES.iter().map(Rule::group).collect();
     groups.dedup();
-    assert_eq!(groups, ["manifest", "blob", "layer", "binary", "run", "host"]);
+    assert_eq!(groups, ["manifest", "blob", "layer", "binary", "run", "suite", "host"]);
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn weight(settings: &Settings) -> usize {
 }
 
 /// Names for an image: the last part of its own, and the same with what tells it from its neighbours.
-fn made_names(location: &Location) -> Vec<String> {
+pub(in crate::suite) fn made_names(location: &Location) -> Vec<String> {
     let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let of_file = |path: &Path| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

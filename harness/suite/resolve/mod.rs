@@ -17,8 +17,14 @@ use super::plan::{HostPlan, Suite};
 use super::variable::is_name;
 use super::yaml::unknown_key;
 use crate::check::date::Date;
+use crate::image::reference::Location;
 use std::collections::HashMap;
 use std::path::Path;
+
+/// What an image is called in the names of trials that nobody gave a name.
+pub(super) fn image_name(location: &Location) -> String {
+    image::made_names(location).into_iter().next().unwrap_or_default()
+}
 
 /// The suites of one file, with the places of their names.
 pub(super) fn suites(

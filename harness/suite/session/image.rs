@@ -2,7 +2,7 @@
 
 use super::super::case::{Case, Kind, Subject};
 use super::super::judge;
-use super::super::plan::ImagePlan;
+use super::super::plan::{FilePlan, ImagePlan};
 use super::super::structure::{self, Test};
 use super::running::{Ran, run};
 use super::{Outcome, Results, Session};
@@ -85,10 +85,15 @@ impl Work<'_> {
 
     /// Whether the content of files is asked for.
     fn reads_files(&self) -> bool {
+<<<<<<< HEAD
         self.anybody_has(|kind| match kind {
             Kind::File(at) => {
                 self.plan.files.get(at).is_some_and(|file| !file.content.is_empty() || !file.not_content.is_empty())
             }
+=======
+        self.has(|kind| match kind {
+            Kind::File(at) => self.plan.files.get(at).is_some_and(FilePlan::reads),
+>>>>>>> main
             Kind::Structure(..) => true,
             _ => false,
         })
@@ -164,7 +169,9 @@ impl Work<'_> {
 
     /// What is said of the image as a whole.
     fn whole(&self, facts: &ImageFacts, checked: &Checked, baseline: Option<&String>) -> Outcome {
-        let has: Vec<String> = facts.platforms.iter().map(|platform| platform.platform.to_string()).collect();
+        // What is said of a platform that nobody asked for is said of the image.
+        let asked = self.plan.platforms.iter().filter_map(|wanted| platform_of(facts, wanted));
+        let has: Vec<String> = asked.map(|platform| platform.platform.to_string()).collect();
         let is_whole = |finding: &&Finding| finding.platform.as_ref().is_none_or(|of| !has.contains(of));
         let findings = checked.findings.iter().filter(is_whole).cloned().collect();
         let lacks = self.plan.platforms.iter().find(|wanted| platform_of(facts, wanted).is_none());

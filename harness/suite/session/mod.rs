@@ -8,7 +8,7 @@ mod machine;
 mod running;
 
 use super::case::{Case, Kind, Subject, Tests, cases};
-use super::plan::{ImagePlan, Suite};
+use super::plan::{FilePlan, ImagePlan, Suite};
 use super::structure::Test;
 use crate::image::cache::Cache;
 use crate::image::observe::{Observer, Silent};
@@ -211,8 +211,12 @@ impl Session {
     /// The runners, made when the first platform is run.
     fn runners(&self) -> &RunnerSet {
         self.runners.get_or_init(|| {
-            let ways: Vec<How> =
-                self.suites.iter().flat_map(|suite| &suite.images).map(|image| image.run.how).collect();
+            let images = || self.suites.iter().flat_map(|suite| &suite.images);
+            let mut ways: Vec<How> = images().map(|image| image.run.how).collect();
+            // What files hold is read out of the sandbox's store of layers, whoever runs the image.
+            if images().any(|image| !image.structure.is_empty() || image.files.iter().any(FilePlan::reads)) {
+                ways.push(How::Sandbox);
+            }
             RunnerSet::new(&ways, &self.reader, false)
         })
     }
