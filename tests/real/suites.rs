@@ -213,7 +213,7 @@ fn broken(image: &str, layout: &Layout) {
         "alpine" | "go-service" => all_of_amd64(layout),
         "debian" => {
             layout.edit(|_, _, _, config| {
-                config["config"]["Env"].as_array_mut().unwrap().push("http_proxy=http://x".into())
+                config["config"]["Env"].as_array_mut().unwrap().push("http_proxy=http://x".into());
             });
         }
         "python-service" => with_layer(layout, &Layer::new().file("srv/app/main.py", 0o644, "raise SystemExit(3)\n")),
@@ -229,8 +229,7 @@ fn broken(image: &str, layout: &Layout) {
 ])]
 #[case(BASE, &["distribution-base/debian/linux-amd64/metadata", "distribution-base/debian/linux-arm64/metadata"])]
 #[case(GO, &[
-    "go-service/service/linux-arm64/binaries", "go-service/service/linux-arm64/manifest",
-    "go-service/service/linux-arm64/run", "go-service/service/linux-arm64/run/built-for-arm64",
+    "go-service/service/linux-arm64/binaries", "go-service/service/linux-arm64/manifest", "go-service/service/linux-arm64/run/built-for-arm64",
     "go-service/service/linux-arm64/run/version",
 ])]
 #[case(PYTHON, &["python-service/service/linux-arm64/run/ready"])]
