@@ -60,6 +60,10 @@ fn tests(files: &[PathBuf], arguments: &Arguments) -> Result<Conclusion, SuiteEr
         skip: arguments.skip.clone(),
     };
     session.want(|case| filter.takes(&case.name));
+    // nextest says so to each of the processes that it starts, one for a test.
+    if std::env::var_os("NEXTEST").is_some() {
+        session.share();
+    }
     if !arguments.list
         && let Err(error) = cleanup::on_signal()
     {

@@ -42,13 +42,13 @@ pub fn kind_of(text: &str) -> Kind {
 /// All that is wrong with the first file that is wrong.
 pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>, today: Date) -> Result<Vec<Suite>, SuiteError> {
     if !path.is_dir() {
-        let text = read(path)?;
-        if kind_of(&text) == Kind::StructureTest {
+        let written = read(path)?;
+        if kind_of(&written) == Kind::StructureTest {
             let hint = "name it in a suite, below `structure:` of an image";
             let problem = Problem::new(path, "this is a file of container-structure-test and no suite", hint);
             return Err(SuiteError::Wrong(vec![problem]));
         }
-        return Ok(one(path, &text, environment, today)?.into_iter().map(|(suite, _)| suite).collect());
+        return text(path, &written, environment, today);
     }
     let mut all: Vec<Suite> = Vec::new();
     let mut first: HashMap<String, (PathBuf, Place)> = HashMap::new();
@@ -77,6 +77,16 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>, today: Da
         return Err(SuiteError::Empty(Problem::new(path, "there is no suite in this directory", hint)));
     }
     Ok(all)
+}
+
+/// The suites of a text. `file` is what messages call it, and paths are relative to its directory.
+pub(super) fn text(
+    file: &Path,
+    text: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+    today: Date,
+) -> Result<Vec<Suite>, SuiteError> {
+    Ok(one(file, text, environment, today)?.into_iter().map(|(suite, _)| suite).collect())
 }
 
 /// The suites of one file, and where each begins.

@@ -16,10 +16,12 @@
 //! | `draft.rs` | a suite from what an image is, for `mpcheck init` |
 //! | `structure/` | files of container-structure-test: reading and judging |
 //! | `bridge.rs` | trials as tests of `cargo test` |
+//! | `cases.rs` | one image on one platform, for tests in code |
 //! | `error.rs` | what is wrong, where, and what to write instead |
 
 mod bridge;
 pub mod case;
+mod cases;
 pub mod draft;
 mod error;
 pub mod filter;
@@ -39,6 +41,7 @@ mod variable;
 mod yaml;
 
 pub use bridge::main;
+pub use cases::{Checked, Fault, check};
 pub use error::{Problem, SuiteError};
 pub use gather::{About, Gathered, gather, is_structure};
 pub use load::{Kind, kind_of, load};

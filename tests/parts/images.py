@@ -57,6 +57,8 @@ class Busybox:
     variants = {"arm64": "v8"}
     sets = {"busybox": "busybox-static"}
     config = {"Env": [PATH], "Cmd": ["sh"]}
+    tarball = "busybox"
+    more = []
 
     def __init__(self, lists):
         native = subprocess.run(["dpkg", "--print-architecture"], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
@@ -64,10 +66,10 @@ class Busybox:
 
     def layers(self, architecture, lists):
         yield {
-            "created_by": f"ADD busybox-{architecture}.tar.gz / # buildkit",
+            "created_by": f"ADD {self.tarball}-{architecture}.tar.gz / # buildkit",
             "packages": lists(architecture, "busybox"),
             "only": ["usr/bin/busybox"],
-            "entries": ACCOUNTS + [
+            "entries": ACCOUNTS + self.more + [
                 {"path": "usr", "directory": True},
                 {"path": "usr/bin", "directory": True},
                 {"path": "usr/sbin", "symlink": "bin"},
@@ -130,6 +132,141 @@ class Userland:
             yield {"created_by": line, "empty": True}
 
 
+def release(path, **fields):
+    """An os-release(5)."""
+    return {"path": path, "text": "".join(f'{key}="{value}"\n' for key, value in fields.items())}
+
+
+class Alpine(Busybox):
+    """For the suites that ship: what an alpine has of busybox, and its name. Its packages are in no Debian."""
+
+    architectures = TWO
+    config = {"Env": [PATH], "Cmd": ["/bin/sh"]}
+    tarball = "alpine-minirootfs"
+    more = [release("etc/os-release", ID="alpine", VERSION_ID="3.22.1", NAME="Alpine Linux")]
+
+
+class Debian:
+    """For the suites that ship: the base of a distribution."""
+
+    architectures = TWO
+    variants = {"arm64": "v8"}
+    sets = {"base": Userland.base}
+    config = {"Env": [PATH], "Cmd": ["bash"]}
+    # In place of base-files' own.
+    more = []
+
+    def __init__(self, lists):
+        pass
+
+    def layers(self, architecture, lists):
+        yield {
+            "created_by": f"# debian.sh --arch '{architecture}' out/ 'trixie' '@1754697600'",
+            "packages": lists(architecture, "base"),
+            "exclude": DOCUMENTATION,
+            "entries": ACCOUNTS + self.more,
+        }
+        yield {"created_by": 'CMD ["bash"]', "empty": True}
+
+
+class Ubuntu(Debian):
+    """For the suites that ship: the same userland with another name."""
+
+    config = {"Env": [PATH], "Cmd": ["/bin/bash"]}
+    more = [
+        {"path": "usr/lib", "directory": True},
+        release("usr/lib/os-release", ID="ubuntu", ID_LIKE="debian", VERSION_ID="24.04", NAME="Ubuntu"),
+    ]
+
+
+class GoService:
+    """For the suites that ship: one static program of Go in an image FROM scratch. gosu says of itself what it was built
+    for, and Debian builds it without libc."""
+
+    architectures = TWO
+    variants = {}
+    sets = {"program": "gosu"}
+    config = {"Env": [PATH], "Entrypoint": ["/app"], "User": "65532:65532", "ExposedPorts": {"8080/tcp": {}}}
+
+    def __init__(self, lists):
+        pass
+
+    def layers(self, architecture, lists):
+        yield {
+            "created_by": "COPY --from=build /out/app /usr/sbin/gosu # buildkit",
+            "packages": lists(architecture, "program"),
+            "only": ["usr/sbin/gosu"],
+            "entries": [
+                {"path": "usr", "directory": True},
+                {"path": "usr/sbin", "directory": True},
+                {"path": "app", "symlink": "usr/sbin/gosu"},
+            ],
+        }
+        for line in ("USER 65532:65532", "EXPOSE map[8080/tcp:{}]", 'ENTRYPOINT ["/app"]'):
+            yield {"created_by": line, "empty": True}
+
+
+SERVICE = """import sys
+
+if "--check" in sys.argv:
+    print("ready")
+"""
+
+
+class PythonService(Debian):
+    """For the suites that ship: an application on an interpreter, as nobody."""
+
+    variants = {}
+    sets = Userland.sets
+    config = {
+        "Env": [PATH, "PYTHONDONTWRITEBYTECODE=1"],
+        "Entrypoint": ["python3", "/srv/app/main.py"],
+        "WorkingDir": "/srv/app",
+        "User": "65534:65534",
+        "ExposedPorts": {"8080/tcp": {}},
+        "Labels": {"org.opencontainers.image.source": "https://git.example/service"},
+    }
+
+    def layers(self, architecture, lists):
+        base = lists(architecture, "base")
+        yield next(super().layers(architecture, lists))
+        yield {
+            "created_by": "RUN /bin/sh -c apt-get install -y python3-minimal # buildkit",
+            "packages": sorted(set(lists(architecture, "app")) - set(base)),
+            "exclude": DOCUMENTATION,
+        }
+        yield {
+            "created_by": "COPY app /srv/app # buildkit",
+            "entries": [
+                {"path": "srv/app", "directory": True},
+                {"path": "srv/app/main.py", "text": SERVICE},
+            ],
+        }
+        yield {"created_by": 'ENTRYPOINT ["python3" "/srv/app/main.py"]', "empty": True}
+
+
+class Distroless:
+    """For the suites that ship: an interpreter and its libraries, no shell and no package manager."""
+
+    architectures = TWO
+    variants = {}
+    sets = {"python": "base-files libc6 python3-minimal"}
+    config = {"Env": [PATH], "Entrypoint": ["/usr/bin/python3"], "WorkingDir": "/", "User": "65532"}
+    # What python3-minimal depends on besides is there to install it.
+    packages = ("base-files_", "libc6_", "libgcc-s1_", "python3", "libpython3", "zlib1g_", "libexpat1_")
+
+    def __init__(self, lists):
+        pass
+
+    def layers(self, architecture, lists):
+        yield {
+            "created_by": "bazel build @python3//:image",
+            "packages": [deb for deb in lists(architecture, "python") if os.path.basename(deb).startswith(self.packages)],
+            "exclude": DOCUMENTATION + ["usr/bin/py3", "usr/share/python3/", "etc/update-motd.d/"],
+            "entries": ACCOUNTS,
+        }
+
+
 class Stacked:
     """For the benchmark: a layer for each set, of the packages that the sets below do not bring."""
 
@@ -171,7 +308,11 @@ class Big(Stacked):
     }
 
 
-IMAGES = {"busybox": Busybox, "userland": Userland, "small": Small, "big": Big}
+IMAGES = {
+    "busybox": Busybox, "userland": Userland, "small": Small, "big": Big,
+    "alpine": Alpine, "debian": Debian, "ubuntu": Ubuntu,
+    "go-service": GoService, "python-service": PythonService, "distroless": Distroless,
+}
 
 
 def spec(image, compression, directory):

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Real images from Debian 13's packages (of a later suite where the mirror has no whole 13), as OCI image layouts in $MPCHECK_PARTS/images/NAME (tag `latest`).
 #
-#   images.sh test    busybox (static) and userland (dynamic, two layers), seven platforms each
+#   images.sh test    busybox (static) and userland (dynamic, two layers), seven platforms each; and two platforms each
+#                     of what the suites that ship are about: alpine, debian, ubuntu, go-service, python-service, distroless
 #   images.sh small   linux/amd64 and linux/arm64, a plain Debian of about 140 MB each
 #   images.sh big     the same two platforms with python3, nodejs and llvm, about 870 MB each, in five
 #                     layers each: big-gzip and big-zstd
@@ -59,7 +60,10 @@ images() {
 }
 
 case ${1:-} in
-test) with_lock images images "busybox busybox gzip" "userland userland gzip" ;;
+test)
+    with_lock images images "busybox busybox gzip" "userland userland gzip" "alpine alpine gzip" "debian debian gzip" \
+        "ubuntu ubuntu gzip" "go-service go-service gzip" "python-service python-service gzip" "distroless distroless gzip"
+    ;;
 small) with_lock images images "small small gzip" ;;
 big) with_lock images images "big-gzip big gzip" "big-zstd big zstd" ;;
 *) usage ;;

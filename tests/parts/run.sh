@@ -10,6 +10,7 @@
 #   MPCHECK_IMAGES                                      the directory of real images, OCI layouts
 #   MPCHECK_PARTS                                       where the parts lie: bin/docker and the rest
 #   MPCHECK_QEMU                                        the directory of Debian's emulators, qemu-NAME-static
+#   RELEASE_IMAGE                                       the image of examples/release-gate: one of the real images
 #   DOCKER_HOST                                         the classic engine, where testcontainers starts its containers
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=parts.bash
@@ -35,7 +36,8 @@ MPCHECK_PARTS=$PARTS
 qemu=$(command -v qemu-aarch64-static) || die "no emulators: run $here/install.sh test"
 MPCHECK_QEMU=$(dirname "$qemu")
 DOCKER_HOST=$MPCHECK_ENGINE_CLASSIC
-export MPCHECK_PARTS MPCHECK_QEMU DOCKER_HOST
+RELEASE_IMAGE=oci:$MPCHECK_IMAGES/userland:latest
+export MPCHECK_PARTS MPCHECK_QEMU DOCKER_HOST RELEASE_IMAGE
 export MPCHECK_ENGINE_CLASSIC MPCHECK_ENGINE_CONTAINERD MPCHECK_ENGINE_OLD
 export MPCHECK_REGISTRY MPCHECK_REGISTRY_BASIC MPCHECK_IMAGES
 "$@"

@@ -52,12 +52,12 @@ impl Layout {
         Check::of(format!("oci:{}", self.directory.path().display()))
     }
 
-    fn blob(&self, digest: &Value) -> Vec<u8> {
+    pub(crate) fn blob(&self, digest: &Value) -> Vec<u8> {
         let name = digest.as_str().unwrap().replacen(':', "/", 1);
         fs::read(self.directory.path().join("blobs").join(name)).unwrap()
     }
 
-    fn json(&self, descriptor: &Value) -> Value {
+    pub(crate) fn json(&self, descriptor: &Value) -> Value {
         serde_json::from_slice(&self.blob(&descriptor["digest"])).unwrap()
     }
 
@@ -86,7 +86,7 @@ impl Layout {
     }
 
     /// A file of a platform's first layer, which is gzip.
-    fn file(&self, architecture: &str, path: &str) -> Vec<u8> {
+    pub(crate) fn file(&self, architecture: &str, path: &str) -> Vec<u8> {
         let top: Value = serde_json::from_slice(&fs::read(self.directory.path().join("index.json")).unwrap()).unwrap();
         let index = self.json(&top["manifests"][0]);
         let entries = index["manifests"].as_array().unwrap();

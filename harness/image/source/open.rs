@@ -7,6 +7,8 @@ use super::registry::{RegistryOptions, RegistrySource};
 use super::{EngineEnvironment, EngineOptions, EngineSource, Source, SourceError};
 use crate::image::reference::Location;
 use crate::image::reference::name::shown;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// What sources need to know beside the image's name.
@@ -55,6 +57,13 @@ pub fn open_image(location: &Location, options: &SourceOptions) -> Result<Box<dy
         Location::Engine { image } => Ok(Box::new(EngineSource::new(image.clone(), options.for_engine()))),
         Location::Layout { path, selector } => {
             let shown_path = shown(&path.to_string_lossy());
+            if fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                return Err(SourceError::NotFound {
+                    what: format!("OCI layout {shown_path}"),
+                    why: "there is no such directory".to_owned(),
+                    hint: "write the image there, or name another one".to_owned(),
+                });
+            }
             let place = Place { name: format!("OCI layout {shown_path}"), address: Some(format!("oci:{shown_path}")) };
             Ok(Box::new(Layout::open(Directory::new(path.clone()), place, selector.as_ref(), None)?))
         }

@@ -47,6 +47,13 @@ impl Work<'_> {
         self.cases.iter().any(|(_, case)| is(case.kind))
     }
 
+    /// The same, and where other processes share what is read, also of what they are asked for.
+    fn anybody_has(&self, is: impl Fn(Kind) -> bool) -> bool {
+        let Some((_, one)) = self.cases.first().filter(|_| self.session.shares) else { return self.has(is) };
+        let same = |case: &&Case| case.suite == one.suite && case.subject.image() == one.subject.image();
+        self.session.cases.iter().filter(same).any(|case| case.ignored.is_none() && is(case.kind))
+    }
+
     /// The platforms of the plan, by their places, that something is asked of.
     fn platforms(&self) -> BTreeSet<usize> {
         let all = self.cases.iter().any(|(_, case)| matches!(case.subject, Subject::Image(_)));
@@ -62,7 +69,7 @@ impl Work<'_> {
         let names: Vec<String> = names.collect();
         let selection = Selection::parse(names.iter().map(String::as_str)).map_err(|error| error.to_string())?;
         let needs_layers = self.has(|kind| !matches!(kind, Kind::Metadata | Kind::Group("manifest")));
-        let runs = self.has(|kind| matches!(kind, Kind::Machine | Kind::Command(_) | Kind::Structure(..)));
+        let runs = self.anybody_has(|kind| matches!(kind, Kind::Machine | Kind::Command(_) | Kind::Structure(..)));
         let run = &self.plan.run;
         let wanted = |platform: &Platform| {
             runs && self.session.runners().wants_unpacked(run.how, run.cpu, platform) || self.reads_files()
@@ -78,8 +85,15 @@ impl Work<'_> {
 
     /// Whether the content of files is asked for.
     fn reads_files(&self) -> bool {
+<<<<<<< HEAD
+        self.anybody_has(|kind| match kind {
+            Kind::File(at) => {
+                self.plan.files.get(at).is_some_and(|file| !file.content.is_empty() || !file.not_content.is_empty())
+            }
+=======
         self.has(|kind| match kind {
             Kind::File(at) => self.plan.files.get(at).is_some_and(FilePlan::reads),
+>>>>>>> main
             Kind::Structure(..) => true,
             _ => false,
         })

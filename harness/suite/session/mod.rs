@@ -81,6 +81,8 @@ pub struct Session {
     cases: Vec<Case>,
     /// Which cases were asked for: what the first of an image does for all.
     wanted: Vec<bool>,
+    /// Whether other processes are asked for the other cases.
+    shares: bool,
     reader: Reader,
     runners: OnceLock<RunnerSet>,
     observer: Arc<dyn Observer + Send + Sync>,
@@ -95,7 +97,7 @@ impl Session {
         let cases = cases(&suites, &tests);
         let results = suites.iter().map(|suite| (0..=suite.images.len()).map(|_| OnceLock::new()).collect()).collect();
         let wanted = vec![true; cases.len()];
-        Self { suites, tests, cases, wanted, reader, runners: OnceLock::new(), observer: Arc::new(Silent), results }
+        Self { suites, tests, cases, wanted, shares: false, reader, runners: OnceLock::new(), observer: Arc::new(Silent), results }
     }
 
     /// All cases, in the order of the suites.
@@ -108,6 +110,12 @@ impl Session {
     pub fn want(&mut self, is_wanted: impl FnMut(&Case) -> bool) {
         let wanted = self.cases.iter().map(is_wanted);
         self.wanted.iter_mut().zip(wanted).for_each(|(wanted, is)| *wanted &= is);
+    }
+
+    /// Says that other processes run the other cases of these suites, with the same cache: what is read for a case is kept
+    /// in the form that theirs need as well, so that they do not read it again.
+    pub const fn share(&mut self) {
+        self.shares = true;
     }
 
     /// Runs what exceptions would have ignored; nothing else, where that `only` is wanted.

@@ -1,0 +1,5 @@
+//! The suite of a release: each image, platform and check is a test.
+
+fn main() -> std::process::ExitCode {
+    mpcheck::suite::main(["suites/release.yaml"])
+}
