@@ -85,15 +85,8 @@ impl Work<'_> {
 
     /// Whether the content of files is asked for.
     fn reads_files(&self) -> bool {
-<<<<<<< HEAD
         self.anybody_has(|kind| match kind {
-            Kind::File(at) => {
-                self.plan.files.get(at).is_some_and(|file| !file.content.is_empty() || !file.not_content.is_empty())
-            }
-=======
-        self.has(|kind| match kind {
             Kind::File(at) => self.plan.files.get(at).is_some_and(FilePlan::reads),
->>>>>>> main
             Kind::Structure(..) => true,
             _ => false,
         })
