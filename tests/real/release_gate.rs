@@ -53,9 +53,12 @@ fn binary(name: &str) -> PathBuf {
         let mark = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
         mark.len() == 16 && mark.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    let built = |path: &PathBuf| path.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let built =
+        |path: &PathBuf| path.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
     let all = std::fs::read_dir(this.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
-    all.filter(is_of).max_by_key(built).unwrap_or_else(|| panic!("no test {name} was built: run cargo test --workspace"))
+    all.filter(is_of)
+        .max_by_key(built)
+        .unwrap_or_else(|| panic!("no test {name} was built: run cargo test --workspace"))
 }
 
 /// The image that passes the example's suite.
@@ -84,7 +87,8 @@ impl Run {
     /// The names of the tests of which a line says this, sorted: they run side by side.
     fn that(&self, said: &str) -> Vec<&str> {
         let lines = self.stdout.lines().filter_map(|line| line.strip_prefix("test ")?.split_once(" ... "));
-        let mut names: Vec<&str> = lines.filter(|(_, end)| end.starts_with(said)).map(|(name, _)| name.trim()).collect();
+        let mut names: Vec<&str> =
+            lines.filter(|(_, end)| end.starts_with(said)).map(|(name, _)| name.trim()).collect();
         names.sort_unstable();
         names
     }
@@ -184,7 +188,10 @@ fn broken() -> Layout {
             layout.store(&mut descriptor, &layer.bytes);
             manifest["layers"].as_array_mut().unwrap().push(descriptor);
             config["rootfs"]["diff_ids"].as_array_mut().unwrap().push(layer.diff_id.clone().into());
-            config["history"].as_array_mut().unwrap().push(json!({ "created_by": "COPY --from=build /out/tool /usr/local/bin/" }));
+            config["history"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({ "created_by": "COPY --from=build /out/tool /usr/local/bin/" }));
         }
     });
     layout
@@ -240,11 +247,16 @@ fn what_cannot_be_run_here_is_ignored_with_its_reason() {
 #[case::empty("", 4, "suites/release.yaml: the file is empty")]
 #[case::without_images("version: 1\n", 4, "nothing would be checked")]
 #[case::a_wrong_key("version: 1\nimages:\n  - imag: x\n", 2, "suites/release.yaml:3:5: ")]
-#[case::a_variable("version: 1\nimages:\n  - {image: '${NOT_SET_ANYWHERE}', platforms: linux/arm64}\n", 2, "set it, or give it a value here")]
+#[case::a_variable(
+    "version: 1\nimages:\n  - {image: '${NOT_SET_ANYWHERE}', platforms: linux/arm64}\n",
+    2,
+    "set it, or give it a value here"
+)]
 #[case::an_expired_exception(
     "version: 1\nimages:\n  - image: app\n    platforms: linux/arm64\n    run: {commands: [{command: x, exceptions: \
      [{platforms: linux/arm64, reason: r, expires: 2020-01-01}]}]}\n",
-    2, "expired: its last day was 2020-01-01"
+    2,
+    "expired: its last day was 2020-01-01"
 )]
 fn a_suite_that_is_wrong_is_told(#[case] suite: &str, #[case] code: i32, #[case] words: &str) {
     let package = package(suite);

@@ -20,7 +20,8 @@ const WALKTHROUGH: Shipped =
     Shipped { suite: "walkthrough/run.yaml", images: &[("alpine", "alpine"), ("ubuntu", "ubuntu")] };
 const BASE: Shipped = Shipped { suite: "examples/distribution-base.yaml", images: &[("debian", "debian")] };
 const GO: Shipped = Shipped { suite: "examples/go-service.yaml", images: &[("go-service", "go-service")] };
-const PYTHON: Shipped = Shipped { suite: "examples/python-service.yaml", images: &[("python-service", "python-service")] };
+const PYTHON: Shipped =
+    Shipped { suite: "examples/python-service.yaml", images: &[("python-service", "python-service")] };
 const DISTROLESS: Shipped =
     Shipped { suite: "examples/distroless.yaml", images: &[("distroless", "python3-debian13")] };
 const ALL: [Shipped; 5] = [WALKTHROUGH, BASE, GO, PYTHON, DISTROLESS];
@@ -117,6 +118,25 @@ fn every_suite_that_ships_is_tried_here() {
     assert_eq!(found, known);
 }
 
+/// Editors show by it what is wrong while one writes.
+#[test]
+fn the_schema_takes_every_suite_that_ships() {
+    let schema = std::fs::read_to_string(directory().join("suite.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let example = "../examples/release-gate/suites/release.yaml";
+    for suite in ALL.iter().map(|shipped| shipped.suite).chain([example]) {
+        let text = std::fs::read_to_string(directory().join(suite)).unwrap();
+        let wrong: Vec<String> = match serde_saphyr::from_str::<Value>(&text) {
+            Ok(suite) => schema.iter_errors(&suite).map(|error| error.to_string()).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        assert_eq!(wrong, Vec::<String>::new(), "{suite}");
+        let named = text.lines().next().unwrap().rsplit('=').next().unwrap();
+        let place = directory().join(suite).parent().unwrap().join(named).canonicalize().unwrap();
+        assert_eq!(place, directory().join("suite.schema.json"), "{suite}: an editor finds its schema");
+    }
+}
+
 #[rstest]
 fn a_suite_that_ships_is_passed_by_its_images(
     #[values(WALKTHROUGH, BASE, GO, PYTHON, DISTROLESS)] shipped: Shipped,
@@ -192,7 +212,9 @@ fn broken(image: &str, layout: &Layout) {
     match image {
         "alpine" | "go-service" => all_of_amd64(layout),
         "debian" => {
-            layout.edit(|_, _, _, config| config["config"]["Env"].as_array_mut().unwrap().push("http_proxy=http://x".into()));
+            layout.edit(|_, _, _, config| {
+                config["config"]["Env"].as_array_mut().unwrap().push("http_proxy=http://x".into())
+            });
         }
         "python-service" => with_layer(layout, &Layer::new().file("srv/app/main.py", 0o644, "raise SystemExit(3)\n")),
         "distroless" => with_layer(layout, &Layer::new().file("usr/bin/bash", 0o755, "#!/usr/bin/python3\n")),

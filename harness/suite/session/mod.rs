@@ -97,7 +97,17 @@ impl Session {
         let cases = cases(&suites, &tests);
         let results = suites.iter().map(|suite| (0..=suite.images.len()).map(|_| OnceLock::new()).collect()).collect();
         let wanted = vec![true; cases.len()];
-        Self { suites, tests, cases, wanted, shares: false, reader, runners: OnceLock::new(), observer: Arc::new(Silent), results }
+        Self {
+            suites,
+            tests,
+            cases,
+            wanted,
+            shares: false,
+            reader,
+            runners: OnceLock::new(),
+            observer: Arc::new(Silent),
+            results,
+        }
     }
 
     /// All cases, in the order of the suites.

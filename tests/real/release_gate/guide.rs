@@ -76,7 +76,8 @@ impl Place {
     fn cargo(&self) -> String {
         let command = self.nextest.command(&good(), &[]);
         let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_str().unwrap());
-        let words: Vec<String> = command.get_args().map(quoted).filter(|word| !matches!(word.as_str(), "'--test'" | "'release'")).collect();
+        let words: Vec<String> =
+            command.get_args().map(quoted).filter(|word| !matches!(word.as_str(), "'--test'" | "'release'")).collect();
         format!(
             "#!/bin/sh\nset -eu\ncase \"$1 $2 $3\" in\n\
              'install --locked --git') ;;\n\
