@@ -213,7 +213,7 @@ fn broken(image: &str, layout: &Layout) {
         "alpine" | "go-service" => all_of_amd64(layout),
         "debian" => {
             layout.edit(|_, _, _, config| {
-                config["config"]["Env"].as_array_mut().unwrap().push("http_proxy=http://x".into())
+                config["config"]["Env"].as_array_mut().unwrap().push("http_proxy=http://x".into());
             });
         }
         "python-service" => with_layer(layout, &Layer::new().file("srv/app/main.py", 0o644, "raise SystemExit(3)\n")),
