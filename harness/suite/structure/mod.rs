@@ -11,8 +11,8 @@
 //! - `containerRunOptions` with `envVars` or `envFile`: a test's own `envVars` count too (there, they are lost); where both
 //!   set a variable, the options' value counts, as there;
 //! - `containerRunOptions.envVars` that the caller has not, or has empty, are left out (there, no container starts);
-//! - `capabilities` are given, besides Docker's own set (there, they are read and forgotten), and with `allocateTty` the output is read (there, it
-//!   cannot be, or is empty);
+//! - `capabilities` are given, besides Docker's own set (there, they are read and forgotten);
+//! - with `allocateTty` the output is read (there, it cannot be, or is empty);
 //! - links are followed within the image's own root, relative ones from where they lie (there, from the root);
 //! - what an engine adds to every container (`/etc/hosts`, `/.dockerenv`, mount points of volumes) is not in the image;
 //! - ports with a protocol (`53/udp`) are compared with it (there, they never match);
