@@ -259,6 +259,7 @@ impl Parts {
             host: None,
             findings: self.findings,
             trials: Vec::new(),
+            shard: None,
             timings: self.timings,
         };
         report.verdict = reports::verdict(&report, fail_on);

@@ -46,6 +46,7 @@ pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure
         host: Some(machine),
         findings,
         trials: Vec::new(),
+        shard: None,
         timings: Vec::new(),
     };
     report.verdict = reports::verdict(&report, arguments.result.fail_on);

@@ -179,10 +179,19 @@ fn said(attempt: Attempt) -> Result<Vec<Said>, String> {
 /// How the suite calls the image. A path in a suite is relative to the suite's file.
 fn reference(typed: &str, location: &Location, output: Option<&Path>) -> String {
     let (Location::Layout { path, .. } | Location::Archive { path, .. }) = location else { return typed.to_owned() };
+    // `oci:` and the like stand before it, and may be spelt like it.
+    let (transport, rest) = match typed.split_once(':') {
+        Some((transport, rest)) if path.to_str().is_some_and(|path| rest.starts_with(path)) => (Some(transport), rest),
+        _ => (None, typed),
+    };
     let beside = output.and_then(Path::parent).is_none_or(|directory| directory.as_os_str().is_empty());
     let (Some(relative), Ok(absolute)) = (path.to_str(), std::path::absolute(path)) else { return typed.to_owned() };
     if beside || path.is_absolute() {
         return typed.to_owned();
     }
-    typed.replacen(relative, &absolute.display().to_string(), 1)
+    let written = rest.replacen(relative, &absolute.display().to_string(), 1);
+    match transport {
+        Some(transport) => format!("{transport}:{written}"),
+        None => written,
+    }
 }

@@ -5,7 +5,7 @@ use super::check::not_of_a_host;
 use super::failure::Failure;
 use super::output::{self, ReportFile};
 use clap::Subcommand;
-use mpcheck_reports::{self as reports, Report, Tool, from_json, merge};
+use mpcheck_reports::{self as reports, MergeError, Report, Tool, from_json, merge};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -50,15 +50,28 @@ pub(super) fn run(command: &ReportCommand, color: Color) -> Result<u8, Failure> 
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     let read = files.iter().map(|file| Ok((file.display().to_string(), read(file)?)));
     let tool = Tool { name: "mpcheck".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
-    let merged = merge(read.collect::<Result<Vec<_>, _>>()?, tool, result.fail_on).map_err(|error| {
-        Failure::usage(format!("the reports cannot be made one: {error}"))
-            .hint("merge reports of one run: name images by digest, so that no tag can move between the machines")
-    })?;
+    let merged = merge(read.collect::<Result<Vec<_>, _>>()?, tool, result.fail_on).map_err(|error| refused(&error))?;
     for output in outputs {
         output.write(&merged, result.fail_on, *verbose)?;
     }
     output::to_stdout(&merged, result, *verbose, color)?;
     Ok(reports::exit_code(&merged, result.fail_on))
+}
+
+fn refused(error: &MergeError) -> Failure {
+    let message = format!("the reports cannot be made one: {error}");
+    match error {
+        MergeError::MissingShards { .. } => Failure::unexamined(message)
+            .hint("look at the job of that shard, which left no report, and run it again; each shard writes one"),
+        MergeError::OtherShards(..) => Failure::usage(message).hint("merge the shards of one run"),
+        MergeError::AnotherImage { .. } => {
+            Failure::usage(message).hint("name images by digest, so that no tag can move between the machines")
+        }
+        MergeError::TwoHosts(..) => {
+            Failure::usage(message).hint("merge reports of images, or of suites; keep hosts apart")
+        }
+        MergeError::Nothing => Failure::usage(message).hint("name JSON reports"),
+    }
 }
 
 fn read(file: &Path) -> Result<Report, Failure> {

@@ -1,6 +1,6 @@
 //! `mpcheck test`: suites, run here.
 
-use super::arguments::{Color, TestArguments};
+use super::arguments::{Color, Run, TestArguments};
 use super::check::{located, milliseconds, not_of_a_host, reader, selection};
 use super::console;
 use super::failure::Failure;
@@ -39,12 +39,16 @@ pub(super) fn run(arguments: &TestArguments, color: Color) -> Result<u8, Failure
     let reader = reader(&arguments.reading, &arguments.source);
     let about = about(arguments, &reader, &platforms)?;
     let mut gathered = gather(&arguments.suites, about.as_ref()).map_err(|error| failure(&error))?;
+    contradiction(&gathered.suites, arguments)?;
     gathered.suites.iter_mut().for_each(|suite| change(suite, arguments));
-    let mut session = session(gathered, reader, arguments, &platforms);
+    let (mut session, has_any) = session(gathered, reader, arguments, &platforms);
     if arguments.list {
         return list(&session);
     }
-    if session.wanted().next().is_none() {
+    let wanted: Vec<usize> = session.wanted().collect();
+    // Another shard has what this one has not.
+    let is_empty_shard = wanted.is_empty() && arguments.shard.is_some() && has_any;
+    if wanted.is_empty() && !is_empty_shard {
         console::complain(&nothing_to_run(&session), color);
         return Ok(4);
     }
@@ -54,7 +58,6 @@ pub(super) fn run(arguments: &TestArguments, color: Color) -> Result<u8, Failure
     let progress = Arc::new(Progress::new(arguments.quiet));
     session.watched_by(Arc::<Progress>::clone(&progress));
     let jobs = arguments.reading.jobs.map_or_else(crate::image::reader::default_jobs, usize::from);
-    let wanted: Vec<usize> = session.wanted().collect();
     let outcomes = in_parallel(&wanted, jobs, |at| session.outcome(*at));
     let mut warnings = progress.finish();
     let mut report = report(&session, &wanted, outcomes, started, &mut warnings);
@@ -65,11 +68,17 @@ pub(super) fn run(arguments: &TestArguments, color: Color) -> Result<u8, Failure
         // What is left behind does no harm; the next run tries again.
         let _ = cache.prune(started);
     }
+    report.shard = arguments.shard.map(|shard| reports::Shard { number: shard.number(), of: shard.of() });
     report.duration_ms = milliseconds(begun.elapsed());
     report.verdict = reports::verdict(&report, arguments.result.fail_on);
     report.sort();
     for file in files {
         file.write(&report, arguments.result.fail_on, arguments.verbose)?;
+    }
+    if is_empty_shard {
+        let text = "this shard has none of the trials: there is nothing to do, and its report says so";
+        console::note(text, color);
+        return Ok(0);
     }
     output::to_stdout(&report, &arguments.result, arguments.verbose, color)?;
     Ok(reports::exit_code(&report, arguments.result.fail_on))
@@ -120,8 +129,26 @@ pub(super) fn failure(error: &SuiteError) -> Failure {
     Failure::of_suite(error.to_string(), error.exit_code())
 }
 
+/// What has to be run cannot be left out at the same time.
+fn contradiction(suites: &[Suite], arguments: &TestArguments) -> Result<(), Failure> {
+    if arguments.run != Some(Run::Never) {
+        return Ok(());
+    }
+    let required = suites.iter().flat_map(|suite| suite.images.iter().map(move |image| (suite, image)));
+    let by = match required.into_iter().find(|(_, image)| image.run.required) {
+        _ if arguments.require_run => "--require-run".to_owned(),
+        Some((suite, image)) => format!("`required: true` of {} in {}", image.name, suite.file.display()),
+        None => return Ok(()),
+    };
+    Err(Failure::usage(format!("--run never runs nothing, and {by} asks for running"))
+        .hint("leave out one of them; filters and --skip choose what is done"))
+}
+
 /// What the command line says comes before what the suite says.
 fn change(suite: &mut Suite, arguments: &TestArguments) {
+    if let Some(host) = suite.host.as_mut().filter(|_| arguments.result.fail_on == FailOn::Warning) {
+        host.fail_on = FailOn::Warning;
+    }
     for image in &mut suite.images {
         if let Some(run) = arguments.run {
             image.run.how = run.into();
@@ -133,7 +160,8 @@ fn change(suite: &mut Suite, arguments: &TestArguments) {
     }
 }
 
-fn session(gathered: Gathered, reader: Reader, arguments: &TestArguments, platforms: &Selection) -> Session {
+/// The session with what is asked for, and whether that was anything before it was divided into shards.
+fn session(gathered: Gathered, reader: Reader, arguments: &TestArguments, platforms: &Selection) -> (Session, bool) {
     let Gathered { suites, tests } = gathered;
     let mut session = Session::new(suites, tests, reader);
     let filter = Filter { filters: arguments.filters.clone(), exact: arguments.exact, skip: arguments.skip.clone() };
@@ -141,15 +169,16 @@ fn session(gathered: Gathered, reader: Reader, arguments: &TestArguments, platfo
         session.include_ignored(arguments.ignored);
     }
     session.want(|case| filter.takes(&case.name));
-    if let Some(shard) = arguments.shard {
-        session.want(|case| shard.has(case.group()));
-    }
     if !platforms.is_all() {
         let takes: Vec<bool> = session.cases().iter().map(|case| of_platforms(&session, case, platforms)).collect();
         let mut takes = takes.into_iter();
         session.want(|_| takes.next().unwrap_or(false));
     }
-    session
+    let has_any = session.wanted().next().is_some();
+    if let Some(shard) = arguments.shard {
+        session.want(|case| shard.has(case.group()));
+    }
+    (session, has_any)
 }
 
 /// Whether a case is of one of the platforms.
@@ -205,6 +234,7 @@ fn report(
         host,
         findings,
         trials,
+        shard: None,
         timings: Vec::new(),
     }
 }

@@ -181,6 +181,13 @@ pub struct Ended {
     pub took: Duration,
 }
 
+impl Ended {
+    /// A command that could not be started.
+    fn not_started(why: StartError) -> Self {
+        Self { exit: Exit::NotStarted(why), stdout: Output::default(), stderr: Output::default(), took: Duration::ZERO }
+    }
+}
+
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exit {

@@ -5,7 +5,7 @@ use super::name::made_of;
 use super::plan::{Exception, ImagePlan, Suite};
 use super::structure::Test;
 use crate::platform::Platform;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// One trial: one thing that is checked of one image on one platform, or of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,15 +147,18 @@ fn of_platform(
         found.push(("metadata".to_owned(), Kind::Metadata, None));
     }
     // Files of tests may give two of them one name.
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut names: BTreeSet<String> = BTreeSet::new();
     for (file, tests) in structures.iter().enumerate() {
         let stem = image.structure.get(file).and_then(|(path, _)| path.file_stem());
         let stem = made_of(&stem.map_or_else(|| file.to_string(), |stem| stem.to_string_lossy().into_owned()));
         for (at, test) in tests.iter().enumerate() {
-            let name = format!("structure/{stem}/{}", made_of(&test.name));
-            let times = names.entry(name.clone()).or_default();
-            *times += 1;
-            let name = if *times == 1 { name } else { format!("{name}-{times}") };
+            let first = format!("structure/{stem}/{}", made_of(&test.name));
+            let mut name = first.clone();
+            let mut times = 1;
+            while !names.insert(name.clone()) {
+                times += 1;
+                name = format!("{first}-{times}");
+            }
             found.push((name, Kind::Structure(file, at), None));
         }
     }

@@ -33,9 +33,22 @@ pub struct Shard {
 const MAX_SHARDS: u64 = 10_000;
 
 impl Shard {
+    /// Which, from 1.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.number
+    }
+
+    /// Of how many.
+    #[must_use]
+    pub const fn of(self) -> u64 {
+        self.of
+    }
+
     /// Whether this shard has the trials of a group: what is checked of one image on one platform.
     ///
-    /// A group is never divided, so each layer is read, and each container made, by one machine. The place of a group is
+    /// A group is never divided, so the containers of a platform are made by one machine, which reads its layers; beside
+    /// it only the trial of the whole image does, which compares its platforms. The place of a group is
     /// a digest of its name: it does not change with other groups, machines and versions.
     #[must_use]
     pub fn has(self, group: &str) -> bool {

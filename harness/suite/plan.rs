@@ -257,6 +257,8 @@ pub struct HostPlan {
     pub require: Vec<Platform>,
     /// How bad its broken rules are.
     pub severities: Severities,
+    /// The lowest severity that fails it.
+    pub fail_on: FailOn,
     /// Where the suite asks.
     pub line: Line,
 }

@@ -1,9 +1,9 @@
 //! Several reports made one: what machines found that each had a part of the work.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Check, Image, Platform, Report, Status, Tool, Trial};
+use crate::model::{Check, Image, Platform, Report, Shard, Status, Tool, Trial};
 use crate::verdict::{FailOn, verdict};
 
 /// Why reports cannot be one.
@@ -26,6 +26,17 @@ pub enum MergeError {
         /// The report with that one.
         in_other: String,
     },
+    /// A machine's part of the work is not there: nobody knows what came of it.
+    #[error("{} of {of} {} not among the reports", listed(.missing), if .missing.len() == 1 { "is" } else { "are" })]
+    MissingShards {
+        /// Which.
+        missing: Vec<u64>,
+        /// Of how many.
+        of: u64,
+    },
+    /// Parts of different divisions.
+    #[error("{0} is of {1} shards, and {2} of {3}")]
+    OtherShards(String, u64, String, u64),
     /// A report has room for one host.
     #[error("{0} and {1} are both about a host, and a report is about one")]
     TwoHosts(String, String),
@@ -39,11 +50,13 @@ pub enum MergeError {
 /// # Errors
 /// When they are not about the same images, or about two hosts.
 pub fn merge(reports: Vec<(String, Report)>, tool: Tool, fail_on: FailOn) -> Result<Report, MergeError> {
+    all_shards(&reports)?;
+    let has_trials = reports.iter().all(|(_, report)| report.host.is_none() || !report.trials.is_empty());
     let mut rest = reports.into_iter();
     let (first_name, mut merged) = rest.next().ok_or(MergeError::Nothing)?;
     let mut host_of = merged.host.is_some().then(|| first_name.clone());
     let mut trials: BTreeMap<String, Trial> = BTreeMap::new();
-    let mut places: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    let mut places: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
     add_trials(&mut trials, std::mem::take(&mut merged.trials));
     let mut images = Vec::new();
     for image in std::mem::take(&mut merged.images) {
@@ -55,6 +68,8 @@ pub fn merge(reports: Vec<(String, Report)>, tool: Tool, fail_on: FailOn) -> Res
         match (&host_of, report.host) {
             (_, None) => {}
             (Some(_), Some(host)) if merged.host.as_ref() == Some(&host) => {}
+            // What a suite asked of each of several hosts are trials.
+            (Some(_), Some(_)) if has_trials => merged.host = None,
             (Some(other), Some(_)) => return Err(MergeError::TwoHosts(other.clone(), name)),
             (None, Some(host)) => {
                 merged.host = Some(host);
@@ -71,12 +86,35 @@ pub fn merge(reports: Vec<(String, Report)>, tool: Tool, fail_on: FailOn) -> Res
     merged.images = images;
     merged.trials = trials.into_values().collect();
     merged.tool = tool;
+    merged.shard = None;
     merged.sort();
     // Sorted, and the order is total: equal findings stand side by side.
     merged.findings.dedup();
     merged.verdict = verdict(&merged, fail_on);
     Ok(merged)
 }
+
+/// `shard 2`, `shards 2, 3`.
+fn listed(numbers: &[u64]) -> String {
+    let names: Vec<String> = numbers.iter().take(20).map(ToString::to_string).collect();
+    let more = if numbers.len() > 20 { ", .." } else { "" };
+    format!("shard{} {}{more}", if numbers.len() == 1 { "" } else { "s" }, names.join(", "))
+}
+
+/// A machine that died left no report, and its silence must not look like success.
+fn all_shards(reports: &[(String, Report)]) -> Result<(), MergeError> {
+    let mut shards = reports.iter().filter_map(|(name, report)| Some((name, report.shard?)));
+    let Some((first, Shard { of, .. })) = shards.clone().next() else { return Ok(()) };
+    if let Some((name, other)) = shards.find(|(_, shard)| shard.of != of) {
+        return Err(MergeError::OtherShards(first.clone(), of, name.clone(), other.of));
+    }
+    let there: BTreeSet<u64> = reports.iter().filter_map(|(_, report)| Some(report.shard?.number)).collect();
+    let missing: Vec<u64> = (1..=of.min(MAX_SHARDS)).filter(|number| !there.contains(number)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(MergeError::MissingShards { missing, of }) }
+}
+
+/// More shards than this are not counted: a report is somebody's file.
+const MAX_SHARDS: u64 = 100_000;
 
 /// The worse of two outcomes; skipped is no outcome.
 fn is_worse(one: Status, than: Status) -> bool {
@@ -106,12 +144,14 @@ fn add_trials(all: &mut BTreeMap<String, Trial>, trials: Vec<Trial>) {
 /// `places`: where the image of a name stands, and which report told its digest.
 fn add_image(
     images: &mut Vec<Image>,
-    places: &mut BTreeMap<String, (usize, String)>,
+    places: &mut BTreeMap<(String, String), (usize, String)>,
     image: Image,
     of: &str,
 ) -> Result<(), MergeError> {
-    let Some((place, by)) = places.get_mut(&image.reference) else {
-        places.insert(image.reference.clone(), (images.len(), of.to_owned()));
+    // The same words may name two layouts, seen from two directories.
+    let key = (image.reference.clone(), image.source.clone());
+    let Some((place, by)) = places.get_mut(&key) else {
+        places.insert(key, (images.len(), of.to_owned()));
         images.push(image);
         return Ok(());
     };
@@ -128,7 +168,7 @@ fn add_image(
         }
         (None, Some(_)) => {
             of.clone_into(by);
-            (known.digest, known.media_type, known.source) = (image.digest, image.media_type, image.source);
+            (known.digest, known.media_type) = (image.digest, image.media_type);
         }
         _ => {}
     }
@@ -229,6 +269,21 @@ mod tests {
     }
 
     #[test]
+    fn a_shard_that_is_missing_is_no_success() {
+        let part = |number, of| {
+            let mut report = sample::passed();
+            report.shard = Some(Shard { number, of });
+            report
+        };
+        assert_eq!(merged(vec![part(2, 2), part(1, 2), sample::passed()]).unwrap().shard, None);
+        let error = merged(vec![part(2, 4), part(3, 4)]).unwrap_err();
+        assert_eq!(error.to_string(), "shards 1, 4 of 4 are not among the reports");
+        assert_eq!(merged(vec![part(1, 2)]).unwrap_err().to_string(), "shard 2 of 2 is not among the reports");
+        let error = merged(vec![part(1, 2), part(2, 3)]).unwrap_err();
+        assert_eq!(error.to_string(), "0.json is of 2 shards, and 1.json of 3");
+    }
+
+    #[test]
     fn a_tag_that_moved_and_two_hosts_are_refused() {
         let mut moved = sample::passed();
         moved.images[0].digest = Some(sample::digest(0x99));
@@ -244,5 +299,15 @@ mod tests {
         let error = merged(vec![host("linux/amd64"), sample::passed(), host("linux/arm64")]).unwrap_err();
         assert_eq!(error, MergeError::TwoHosts("0.json".to_owned(), "2.json".to_owned()));
         assert_eq!(merged(Vec::new()), Err(MergeError::Nothing));
+        let with_trials = |platform: &str| {
+            let mut report = host(platform);
+            report.trials = vec![sample::trial("run", Status::Passed)];
+            report
+        };
+        assert_eq!(merged(vec![with_trials("linux/amd64"), with_trials("linux/arm64")]).unwrap().host, None);
+        let mut elsewhere = sample::passed();
+        elsewhere.images[0].source = "OCI layout /other".to_owned();
+        elsewhere.images[0].digest = Some(sample::digest(0x99));
+        assert_eq!(merged(vec![sample::passed(), elsewhere]).unwrap().images.len(), 2);
     }
 }

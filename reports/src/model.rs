@@ -32,9 +32,21 @@ pub struct Report {
     /// What became of each trial of a suite, sorted by name; absent where no suite was run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<Trial>,
+    /// Which part of the trials this is; absent where it is all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// Where the time went; present only when it was asked for (`--verbose`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timings: Vec<Timing>,
+}
+
+/// A part of a suite's trials: what `--shard 3/16` asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// Which, from 1.
+    pub number: u64,
+    /// Of how many.
+    pub of: u64,
 }
 
 /// The program that wrote a report.

@@ -97,6 +97,7 @@ pub(crate) fn passed() -> Report {
         host: None,
         findings: Vec::new(),
         trials: Vec::new(),
+        shard: None,
         timings: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 //! a host can run is tried in `tests/real`.
 
 use super::{Machine, broken, found, good};
+use crate::rules::scratch;
 use mpcheck_kit::elf::Elf;
 use mpcheck_kit::image::Image;
 use mpcheck_kit::index::Index;
@@ -320,18 +321,22 @@ fn shards_share_the_trials_and_their_reports_make_one() {
     for number in 1..=4 {
         let (shard, file) = (format!("{number}/4"), format!("{number}.json"));
         let run = machine.run(&["test", "release.yaml", "--shard", &shard, "--report", &format!("json={file}")]);
-        // A shard without a group has nothing to do, and says so by its exit code.
-        if run.code == 4 {
-            continue;
-        }
+        assert!(matches!(run.code, 0 | 1), "{run:#?}");
         let report: Value = serde_json::from_str(&fs::read_to_string(machine.path(&file)).unwrap()).unwrap();
-        all.extend(trials(&report));
+        assert_eq!(report["shard"], serde_json::json!({"number": number, "of": 4}));
+        if report["trials"].is_null() {
+            assert!(run.code == 0 && run.stderr.contains("this shard has none of the trials"), "{run:#?}");
+        } else {
+            all.extend(trials(&report));
+        }
         files.push(file);
     }
     all.sort();
     assert_eq!(all, trials(&whole));
     let words: Vec<&str> = ["report", "merge"].into_iter().chain(files.iter().map(String::as_str)).collect();
     let merged = machine.merged(&words);
+    // One machine died.
+    machine.run(&words[..words.len() - 1]).says(3, &["shard 4 of 4 is not among the reports"]);
     assert_eq!((trials(&merged), found(&merged)), (trials(&whole), found(&whole)));
     assert_eq!((&merged["verdict"], &merged["images"]), (&whole["verdict"], &whole["images"]));
 }
@@ -386,4 +391,35 @@ fn the_readme_s_suite_is_read() {
     let run = machine.run(&["test", "release.yaml", "--run", "auto", "--list"]);
     let names = ["run/app-self-test", "files/etc-app.conf", "metadata", "structure/structure/File-Existence-Test-app"];
     run.says(0, &names.map(|name| format!("release/app/linux-arm64/{name}: test\n")).each_ref().map(String::as_str));
+}
+
+/// Which of several platforms is wrong is told by the trial that reads them all, however the others are filtered.
+#[test]
+fn identical_platforms_are_told_by_the_trial_of_the_image() {
+    let same = |platform: &str| scratch("linux/amd64").config_platform(platform).descriptor_platform(platform);
+    let machine = machine(&Index::new().image(same("linux/amd64")).image(same("linux/arm64")).forge(), "");
+    for filter in ["release", "release/image/platforms"] {
+        let report = machine.report(&["test", "release.yaml", "--", filter]);
+        assert!(not_passed(&report).contains(&"release/image/platforms failed".to_owned()), "{report:#}");
+    }
+    let manifests = machine.report(&["test", "release.yaml", "--", "manifest"]);
+    assert_eq!(not_passed(&manifests), [""; 0]);
+}
+
+#[rstest]
+#[case::by_option("", &["--require-run"], "--require-run")]
+#[case::by_the_suite("    run: {required: true}\n", &[], "`required: true`")]
+fn what_has_to_run_cannot_be_left_out(#[case] more: &str, #[case] options: &[&str], #[case] who: &str) {
+    let machine = machine(&good(), more);
+    machine.run(&[&["test", "release.yaml", "--run", "never"], options].concat()).says(2, &["--run never", who]);
+}
+
+#[test]
+fn structure_tests_of_one_name_are_told_apart() {
+    let machine = Machine::with(&good());
+    let names = ["a", "a", "a-2"].map(|name| format!("  - {{name: {name}, path: /}}\n")).concat();
+    fs::write(machine.path("t.yaml"), format!("schemaVersion: 2.0.0\nfileExistenceTests:\n{names}")).unwrap();
+    let run = machine.run(&["test", "t.yaml", "--image", "oci:image", "--platform", "amd64", "--list"]);
+    let listed: Vec<&str> = run.stdout.lines().filter_map(|line| line.rsplit("Test-").next()).collect();
+    assert_eq!(listed, ["a: test", "a-2: test", "a-2-2: test"], "{run:#?}");
 }

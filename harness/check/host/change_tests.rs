@@ -18,6 +18,7 @@ fn report() -> Report {
         host: Some(machine),
         findings: Vec::new(),
         trials: Vec::new(),
+        shard: None,
         timings: Vec::new(),
     }
 }

@@ -180,9 +180,14 @@ impl Judge<'_> {
                 &rule::COMMAND_FAILED,
                 "where the file is there, its interpreter is not: see its first line, or `readelf -l`",
             ),
-            StartError::NotExecutable | StartError::Other(_) => {
+            StartError::NotExecutable => {
                 (&rule::COMMAND_FAILED, "look at its mode and at those of the directories above it")
             }
+            StartError::Other(_) => (
+                &rule::COMMAND_FAILED,
+                "where it names a user or a directory: that is USER or WORKDIR in the Dockerfile, or what the command \
+                 asked for",
+            ),
         };
         let draft = self.draft(rule, format!("`{words}` could not be started: {error}"), hint);
         self.push(draft);

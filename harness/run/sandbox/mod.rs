@@ -33,7 +33,9 @@ mod proof;
 mod spawn;
 mod user;
 
-use super::{Cpu, Ended, Exit, Freedom, Limits, NotReady, Offer, Ran, Refused, Runner, Task, emulator_version};
+use super::{
+    Cpu, Ended, Exit, Freedom, Limits, NotReady, Offer, Ran, Refused, Runner, StartError, Task, emulator_version,
+};
 use crate::image::digest::Digest;
 use crate::image::document::DEFAULT_PATH;
 use crate::image::layer;
@@ -311,8 +313,12 @@ impl Runner for Sandbox {
         let ready = self.ready(platform, task.cpu)?;
         let held = self.layers(task)?;
         let accounts = |name| accounts(self.store.directory(), &held, name);
-        let user = user::find(task.user(), &accounts("etc/passwd"), &accounts("etc/group"))
-            .map_err(|why| NotReady::new(why, "an engine would not start it either"))?;
+        let user = user::find(task.user(), &accounts("etc/passwd"), &accounts("etc/group"));
+        // An engine starts nothing as a user who is not there: neither is anything here, but the probe.
+        let (user, unknown) = match user {
+            Ok(user) => (user, None),
+            Err(why) => (user::User { user: 0, group: 0, home: "/".to_owned() }, Some(why)),
+        };
         // The skeleton is on top: directories merge, and what the image has instead of one (a link, a whiteout), or has
         // not, gives way to it.
         let mut layers = vec!["skeleton".to_owned()];
@@ -343,7 +349,10 @@ impl Runner for Sandbox {
         let mut ended = Vec::new();
         let mut refused = Vec::new();
         let mut interrupted = None;
-        for (index, command) in task.commands.iter().enumerate() {
+        if let Some(why) = &unknown {
+            ended.extend(task.commands.iter().map(|_| Ended::not_started(StartError::Other(why.clone()))));
+        }
+        for (index, command) in task.commands.iter().enumerate().filter(|_| unknown.is_none()) {
             let mut run = || -> Result<Ended, NotReady> {
                 if command.fresh && index > 0 {
                     running = start()?;

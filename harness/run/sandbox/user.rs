@@ -28,7 +28,7 @@ pub(super) fn find(user: &str, passwd: &str, group: &str) -> Result<User, String
     let id = |text: &str| text.parse::<u32>().ok().filter(|id| *id < u32::MAX);
     let number = by_name.as_ref().and_then(|fields| id(fields.get(2)?)).or_else(|| id(name));
     let Some(number) = number else {
-        return Err(format!("the image's user `{}` is not in its /etc/passwd", shown(name)));
+        return Err(format!("the user `{}` is not in the image's /etc/passwd", shown(name)));
     };
     let entry = by_name.or_else(|| entries().find(|fields| fields.get(2).and_then(|text| id(text)) == Some(number)));
     let group = match group_name.filter(|name| !name.is_empty()) {
@@ -42,7 +42,7 @@ pub(super) fn find(user: &str, passwd: &str, group: &str) -> Result<User, String
                 .lines()
                 .find_map(of)
                 .or_else(|| id(name))
-                .ok_or_else(|| format!("the image's group `{}` is not in its /etc/group", shown(name)))?
+                .ok_or_else(|| format!("the group `{}` is not in the image's /etc/group", shown(name)))?
         }
     };
     let home =
@@ -84,11 +84,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case("nobody", "`nobody` is not in its /etc/passwd")]
-    #[case("app:wheel", "`wheel` is not in its /etc/group")]
-    #[case("4294967295", "not in its /etc/passwd")]
-    #[case("-1", "not in its /etc/passwd")]
-    #[case("broken", "not in its /etc/passwd")]
+    #[case("nobody", "`nobody` is not in the image's /etc/passwd")]
+    #[case("app:wheel", "`wheel` is not in the image's /etc/group")]
+    #[case("4294967295", "not in the image's /etc/passwd")]
+    #[case("-1", "not in the image's /etc/passwd")]
+    #[case("broken", "not in the image's /etc/passwd")]
     fn unknown_names_are_said(#[case] user: &str, #[case] why: &str) {
         let error = find(user, PASSWD, GROUP).unwrap_err();
         assert!(error.contains(why), "{error}");

@@ -18,6 +18,7 @@ use super::variable::is_name;
 use super::yaml::unknown_key;
 use crate::check::date::Date;
 use crate::image::reference::Location;
+use mpcheck_reports::FailOn;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -84,7 +85,7 @@ fn suite(resolver: &mut Resolver<'_>, document: Document, name: String) -> Suite
         let require = resolver.platforms(Some(&host.require));
         let severities = resolver.severities(host.severities.as_ref(), true);
         let line = host.require.place().line;
-        HostPlan { require, severities, line }
+        HostPlan { require, severities, fail_on: FailOn::default(), line }
     });
     let defaults = document.defaults.unwrap_or_default();
     let images = image::images(resolver, document.images.unwrap_or_default(), &defaults);

@@ -165,7 +165,9 @@ impl Work<'_> {
         // What is said of a platform that nobody asked for is said of the image.
         let asked = self.plan.platforms.iter().filter_map(|wanted| platform_of(facts, wanted));
         let has: Vec<String> = asked.map(|platform| platform.platform.to_string()).collect();
-        let is_whole = |finding: &&Finding| finding.platform.as_ref().is_none_or(|of| !has.contains(of));
+        let is_whole = |finding: &&Finding| {
+            compares_platforms(finding) || finding.platform.as_ref().is_none_or(|of| !has.contains(of))
+        };
         let findings = checked.findings.iter().filter(is_whole).cloned().collect();
         let lacks = self.plan.platforms.iter().find(|wanted| platform_of(facts, wanted).is_none());
         let state = match (baseline, &checked.image.error, &facts.one_platform, lacks) {
@@ -231,18 +233,24 @@ impl Work<'_> {
         let is_of = |finding: &&Finding| {
             finding.platform.as_deref() == Some(platform) && finding.rule.split('/').next() == Some(group)
         };
-        let findings: Vec<Finding> = all.iter().filter(is_of).cloned().collect();
+        let any = all.iter().any(|finding| is_of(&finding));
+        let findings = all.iter().filter(is_of).filter(|finding| !compares_platforms(finding)).cloned().collect();
         let check = row.and_then(|row| row.checks.iter().find(|check| check.name == group));
         let state = match check.map(|check| (check.status, check.reason.clone())) {
             None => (Status::Error, Some("it was not checked".to_owned())),
             // By the findings, whose severities may be the suite's own; without one it stays what it is.
-            Some((Status::Failed, _)) if !findings.is_empty() => (Status::Passed, None),
+            Some((Status::Failed, _)) if any => (Status::Passed, None),
             // What is asked for by name has to be decided.
             Some((Status::Skipped, reason)) => (Status::Error, reason),
             Some(state) => state,
         };
         Outcome::of(findings, state, self.plan.fail_on)
     }
+}
+
+/// Whether a finding rests on several platforms: only the trial of the whole image reads them all, whatever is filtered.
+fn compares_platforms(finding: &Finding) -> bool {
+    finding.rule == rule::IDENTICAL_CONTENT.name
 }
 
 /// The image's platform that is meant by one of the plan.

@@ -44,10 +44,13 @@ impl Outcome {
     /// By what was found, and where that fails nothing by what else is known.
     fn of(findings: Vec<Finding>, (status, reason): (Status, Option<String>), fail_on: FailOn) -> Self {
         let failing: Vec<&Finding> = findings.iter().filter(|finding| fail_on.reached_by(finding.severity)).collect();
+        // What could not be decided beside it is told as well.
+        let beside = reason.as_ref().filter(|_| status == Status::Error).map(|why| format!("; beside that, {why}"));
+        let failed = |why: String| (Status::Failed, Some(format!("{why}{}", beside.clone().unwrap_or_default())));
         let (status, reason) = match failing.as_slice() {
-            [] => (status, reason),
-            [one] => (Status::Failed, Some(one.message.clone())),
-            [first, others @ ..] => (Status::Failed, Some(format!("{}; and {} more", first.message, others.len()))),
+            [] => (status, reason.clone()),
+            [one] => failed(one.message.clone()),
+            [first, others @ ..] => failed(format!("{}; and {} more", first.message, others.len())),
         };
         Self { status, reason, findings, wrote: None, took: Duration::ZERO }
     }

@@ -73,7 +73,10 @@ pub(super) fn run<'a>(work: &Work<'a>, platforms: &[(usize, &PlatformFacts)], so
             ..Wish::default()
         };
         match plan.run.how {
-            How::Never => Attempt::NotRun(NotReady::new("running was not asked for (`with: never` in the suite, or --run never)", "")),
+            How::Never => Attempt::NotRun(NotReady::new(
+                "running was not asked for (`with: never` in the suite, or --run never)",
+                "",
+            )),
             _ => attempt(&runners, &wish, platform, source, &plan.location),
         }
     });
@@ -211,7 +214,11 @@ impl Ran<'_> {
                 None => parts.first().cloned(),
                 Some(test) => of_test(test, parts, &ended, emulated, platform),
             };
-            let Some(part) = part else { continue };
+            let Some(mut part) = part else { continue };
+            // It was run, and what came of it could not be told: that is no skipping.
+            if part.status == Status::Skipped && matches!(self.attempt, Attempt::Ran { .. }) {
+                part.status = Status::Error;
+            }
             let mut of_case = outcome(part);
             of_case.took = ended.iter().map(|ended| ended.took).sum();
             of_case.wrote = ended.last().filter(|_| of_case.status == Status::Failed).and_then(wrote_by);
