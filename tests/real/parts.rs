@@ -52,12 +52,26 @@ pub(crate) fn skopeo_copy() -> Command {
     command
 }
 
-/// Runs a command to its end and gives what it printed.
+/// What Debian's docker-registry says now and then of a manifest whose blobs it has just taken, where several tests upload
+/// the same blobs at once. The upload is right, and the next one passes.
+const REGISTRY_LOST_IT: &str = "blob unknown to registry";
+
+/// Runs a command to its end and gives what it printed. An upload that the registry lost is made again.
 ///
 /// # Panics
 /// Where it cannot be started or fails; with all that it said.
 pub(crate) fn done(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut run = || command.output();
+    let lost = |output: &std::process::Output| {
+        !output.status.success() && String::from_utf8_lossy(&output.stderr).contains(REGISTRY_LOST_IT)
+    };
+    let mut output = run();
+    for _ in 0..3 {
+        if output.as_ref().is_ok_and(lost) {
+            output = run();
+        }
+    }
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),

@@ -224,13 +224,13 @@ fn broken(image: &str, layout: &Layout) {
 
 #[rstest]
 #[case(WALKTHROUGH, &[
-    "walkthrough/alpine/linux-arm64/binaries", "walkthrough/alpine/linux-arm64/manifest",
-    "walkthrough/alpine/linux-arm64/run", "walkthrough/alpine/linux-arm64/run/aarch64",
+    "walkthrough/alpine/linux-arm64/binaries", "walkthrough/alpine/linux-arm64/run",
+    "walkthrough/alpine/linux-arm64/run/aarch64", "walkthrough/alpine/platforms",
 ])]
 #[case(BASE, &["distribution-base/debian/linux-amd64/metadata", "distribution-base/debian/linux-arm64/metadata"])]
 #[case(GO, &[
-    "go-service/service/linux-arm64/binaries", "go-service/service/linux-arm64/manifest",
-    "go-service/service/linux-arm64/run/built-for-arm64", "go-service/service/linux-arm64/run/version",
+    "go-service/service/linux-arm64/binaries", "go-service/service/linux-arm64/run/built-for-arm64",
+    "go-service/service/linux-arm64/run/version", "go-service/service/platforms",
 ])]
 #[case(PYTHON, &["python-service/service/linux-arm64/run/ready"])]
 #[case(DISTROLESS, &["distroless/python3/linux-arm64/files/bin-bash"])]
