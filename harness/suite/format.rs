@@ -31,7 +31,8 @@ pub(super) struct Document {
     /// What the suite is called in the names of its tests. Without it that is the file's name.
     #[schemars(example = &"release")]
     pub(super) name: Option<At<String>>,
-    /// Values for variables that the environment does not have: ${NAME} in any text below.
+    /// Values for variables that the environment does not have, or has empty: ${NAME} in any text below, or
+    /// ${NAME:-VALUE}. Where ${ is meant itself, $${ is written; any other dollar is one.
     #[schemars(with = "Option<Pairs<Scalar>>", example = &[("TAG", "3")].into_iter().collect::<std::collections::BTreeMap<_, _>>())]
     pub(super) variables: Option<Pairs<At<String>>>,
     /// What every image has that does not say otherwise. Maps are merged key by key; a list in an image replaces the one
@@ -41,6 +42,9 @@ pub(super) struct Document {
     pub(super) host: Option<Host>,
     /// The images.
     pub(super) images: Option<Vec<Image>>,
+    /// Whether that is so.
+    #[schemars(skip)]
+    pub(super) version_is_first: bool,
     /// Keys that are none, for all of them to be told.
     #[schemars(skip)]
     pub(super) unknown: Vec<At<String>>,
@@ -97,6 +101,7 @@ impl<'de> Deserialize<'de> for Document {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
                 let mut document = Document::default();
                 while let Some(key) = map.next_key::<At<String>>()? {
+                    document.version_is_first |= document.place.is_none() && key.value == "version";
                     document.place.get_or_insert(key.place);
                     match key.value.as_str() {
                         "version" => document.version = Some(map.next_value()?),
@@ -178,7 +183,7 @@ settings! {
     /// What its files should be.
     files: Option<Vec<File>>,
     /// What its config should say.
-    metadata: Option<Metadata>,
+    metadata: Option<At<Metadata>>,
     /// Files of container-structure-test to run on every platform, relative to this file.
     structure: Option<Texts>,
 }

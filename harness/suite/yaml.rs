@@ -64,7 +64,7 @@ pub(super) fn documents(file: &Path, text: &str) -> Result<Vec<Document>, Proble
 
 impl Document {
     fn is_of_this_version(&self) -> bool {
-        self.version.as_ref().is_some_and(|version| version.value == VERSION)
+        self.version_is_first && self.version.as_ref().is_some_and(|version| version.value == VERSION)
     }
 }
 
@@ -89,6 +89,14 @@ fn other_version(file: &Path, text: &str) -> Option<Problem> {
                 )
             }
             Head::Version(None) => None,
+            Head::Late(key, line) => {
+                let message = format!(
+                    "a suite says the version of its format first, and this one says `{}` before it",
+                    shown(&key.value)
+                );
+                let hint = format!("move `version: {VERSION}` from line {line} to the top");
+                Some(Problem::new(file, message, hint).at(key.place))
+            }
         }
     })
 }
@@ -97,6 +105,8 @@ fn other_version(file: &Path, text: &str) -> Option<Problem> {
 enum Head {
     Version(Option<At<String>>),
     Versionless(Place),
+    /// The version comes later than this key, in this line.
+    Late(At<String>, u64),
     NoMap,
 }
 
@@ -112,16 +122,22 @@ impl<'de> Deserialize<'de> for Head {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head, A::Error> {
-                let (mut version, mut place) = (None, None);
+                let (mut version, mut first, mut late) = (None, None, None);
                 while let Some(key) = map.next_key::<At<String>>()? {
-                    place.get_or_insert(key.place);
+                    let first: &At<String> = first.get_or_insert_with(|| key.clone());
                     if key.value == "version" {
-                        version = Some(Head::Version(map.next_value()?));
+                        late = (first.place != key.place).then(|| Head::Late(first.clone(), key.place.line));
+                        version = Some(map.next_value::<Option<At<String>>>()?);
                     } else {
                         map.next_value::<IgnoredAny>()?;
                     }
                 }
-                Ok(version.unwrap_or(Head::Versionless(place.unwrap_or(Place::START))))
+                let start = first.map_or(Place::START, |key| key.place);
+                Ok(match version {
+                    Some(Some(version)) if version.value == VERSION => late.unwrap_or(Head::Version(Some(version))),
+                    Some(version) => Head::Version(version),
+                    None => Head::Versionless(start),
+                })
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Head, A::Error> {

@@ -87,7 +87,8 @@ fn suite(resolver: &mut Resolver<'_>, document: Document, name: String) -> Suite
         HostPlan { require, severities, line }
     });
     let defaults = document.defaults.unwrap_or_default();
-    let images = image::images(resolver, document.images.unwrap_or_default(), &defaults);
+    let images = image::images(resolver, document.images.unwrap_or_default(), &defaults, host.is_some());
+    resolver.tell_unapplied();
     Suite { name, file: resolver.file.to_owned(), images, host }
 }
 
