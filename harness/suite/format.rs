@@ -4,13 +4,15 @@
 //! Whatever is text may have variables in it, which are put in after the file was read (`variable.rs`); so text is kept
 //! with its place, and what it means is found out in `resolve.rs`.
 
-use super::located::{At, Pairs, Place, Texts};
+use super::items::{ItemsSeed, Keyed, items, words};
+use super::located::{At, NumbersToo, Pairs, Place, Texts, numbers_too};
 use crate::check::rule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// The version of the format that this program knows.
 pub(super) const VERSION: &str = "1";
@@ -109,7 +111,7 @@ impl<'de> Deserialize<'de> for Document {
                         "variables" => document.variables = map.next_value()?,
                         "defaults" => document.defaults = map.next_value()?,
                         "host" => document.host = map.next_value()?,
-                        "images" => document.images = map.next_value()?,
+                        "images" => document.images = map.next_value_seed(ItemsSeed(PhantomData))?,
                         other => {
                             let is_extension = other.starts_with("x-");
                             map.next_value::<IgnoredAny>()?;
@@ -181,6 +183,7 @@ settings! {
     /// How it is run, and with which commands.
     run: Option<Run>,
     /// What its files should be.
+    #[serde(default, deserialize_with = "items")]
     files: Option<Vec<File>>,
     /// What its config should say.
     metadata: Option<At<Metadata>>,
@@ -268,6 +271,7 @@ pub(super) struct Run {
     /// Whether commands, and tests of structure files, have a network, which needs Docker. Without it, they have none.
     pub(super) network: Option<bool>,
     /// The commands. `uname -m` is always asked as well.
+    #[serde(default, deserialize_with = "items")]
     pub(super) commands: Option<Vec<Command>>,
 }
 
@@ -381,6 +385,18 @@ pub(super) struct File {
     pub(super) exceptions: Option<Vec<Exception>>,
 }
 
+impl Keyed for Image {
+    const KEY: &str = "image";
+}
+
+impl Keyed for Command {
+    const KEY: &str = "command";
+}
+
+impl Keyed for File {
+    const KEY: &str = "path";
+}
+
 /// What a file is.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -397,8 +413,10 @@ pub(super) enum Kind {
 pub(super) struct Metadata {
     /// The entrypoint, word by word; an empty list where there should be none.
     #[schemars(example = ["/usr/bin/app"])]
+    #[serde(default, deserialize_with = "words")]
     pub(super) entrypoint: Option<Vec<At<String>>>,
     /// The command, word by word; an empty list where there should be none.
+    #[serde(default, deserialize_with = "words")]
     pub(super) command: Option<Vec<At<String>>>,
     /// Variables of the environment: a text, {matches: REGEX}, or absent.
     pub(super) env: Option<Pairs<Value>>,
@@ -411,8 +429,12 @@ pub(super) struct Metadata {
     pub(super) workdir: Option<At<String>>,
     /// Ports that should be exposed; without a protocol that is tcp.
     #[schemars(example = ["8080", "53/udp"])]
+    #[serde(default, deserialize_with = "numbers_too")]
+    #[schemars(with = "Option<NumbersToo>")]
     pub(super) ports: Option<Texts>,
     /// Ports that should not be exposed.
+    #[serde(default, deserialize_with = "numbers_too")]
+    #[schemars(with = "Option<NumbersToo>")]
     pub(super) not_ports: Option<Texts>,
     /// Paths that should be volumes.
     pub(super) volumes: Option<Texts>,

@@ -93,7 +93,10 @@ fn blamed(suite: &Suite, file: &Path, place: Place, error: SuiteError) -> SuiteE
         return error;
     }
     let own = |problem: &Problem| {
-        let message = format!("the structure file {problem}");
+        let message = match problem.message.strip_prefix("it ").filter(|_| problem.place.is_none()) {
+            Some(is) => format!("the structure file {} {is}", file.display().to_string().escape_debug()),
+            None => format!("the structure file {problem}"),
+        };
         let mut hint = problem.hint.clone();
         if !file.exists() {
             let directory = suite.file.parent().filter(|directory| !directory.as_os_str().is_empty());

@@ -189,6 +189,10 @@ mod tests {
         let (names, twice) = distinct(&wishes, false);
         assert_eq!(names, ["alpine-3.20", "alpine-3.21", "debian", "ubuntu", "ubuntu-24.04"]);
         assert_eq!(twice, []);
+        let made = ["a", "a-1", "b-a"];
+        let wishes = [wish(None, &made, 1), wish(None, &["a", "a-1", "c-a"], 2), wish(Some("b-a"), &[], 3)];
+        let (names, twice) = distinct(&wishes, false);
+        assert_eq!((names.as_slice(), twice.len()), (["b-a", "c-a", "b-a"].map(String::from).as_slice(), 1));
         let wishes = [wish(None, &["true"], 1), wish(Some("true-2"), &["true"], 2), wish(None, &["true"], 3)];
         assert_eq!(distinct(&wishes, true).0, ["true", "true-2", "true-3"]);
     }

@@ -2,6 +2,7 @@
 
 use super::error::{Problem, listed, nearest, shown};
 use super::format::{Document, VERSION};
+use super::items::WRITE;
 use super::located::{At, Place};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::budget::BudgetBreach;
@@ -59,7 +60,21 @@ pub(super) fn documents(file: &Path, text: &str) -> Result<Vec<Document>, Proble
     {
         return Err(problem);
     }
-    read.map_err(|error| told(file, &error))
+    read.map_err(|error| {
+        let mut problem = told(file, &error);
+        if is_unquoted_variable(text, problem.place) {
+            problem.hint = "quote a variable within braces and brackets: '${NAME}'".to_owned();
+        }
+        problem
+    })
+}
+
+/// Whether a `${` without quotes stands before a place within braces or brackets, where YAML takes its brace for a map's.
+fn is_unquoted_variable(text: &str, place: Option<Place>) -> bool {
+    let line = place.and_then(|place| text.lines().nth(usize::try_from(place.line.checked_sub(1)?).ok()?));
+    let Some((before, _)) = line.and_then(|line| line.split_once("${")) else { return false };
+    let quotes = |quote| before.matches(quote).count();
+    before.contains(['{', '[']) && quotes('"') % 2 == 0 && quotes('\'') % 2 == 0
 }
 
 impl Document {
@@ -262,6 +277,10 @@ fn too_much(error: &Error) -> (String, String) {
 }
 
 fn wrong_type(unexpected: &str, expected: &str) -> (String, String) {
+    let (expected, instead) = match expected.split_once(WRITE) {
+        Some((expected, instead)) => (expected, Some(format!("write {}", shown(instead)))),
+        None => (expected, None),
+    };
     let wanted = match expected {
         "mapping start" | "a map" => "a map (`key: value`)",
         "sequence start" | "a sequence" => "a list (`- item`, or `[item, item]`)",
@@ -277,7 +296,8 @@ fn wrong_type(unexpected: &str, expected: &str) -> (String, String) {
         return (message, "put it in quotes".to_owned());
     }
     let found = if unexpected.is_empty() { String::new() } else { format!(", not {}", shown(unexpected)) };
-    (format!("{wanted} should stand here{found}"), "see `mpcheck schema suite` for what each key takes".to_owned())
+    let hint = instead.unwrap_or_else(|| "see `mpcheck schema suite` for what each key takes".to_owned());
+    (format!("{wanted} should stand here{found}"), hint)
 }
 
 fn plain_type(ty: &str) -> &str {

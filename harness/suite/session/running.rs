@@ -73,7 +73,10 @@ pub(super) fn run<'a>(work: &Work<'a>, platforms: &[(usize, &PlatformFacts)], so
             ..Wish::default()
         };
         match plan.run.how {
-            How::Never => Attempt::NotRun(NotReady::new("running was not asked for (`with: never` in the suite, or --run never)", "")),
+            How::Never => Attempt::NotRun(NotReady::new(
+                "running was not asked for (`with: never` in the suite, or --run never)",
+                "",
+            )),
             _ => attempt(&runners, &wish, platform, source, &plan.location),
         }
     });
