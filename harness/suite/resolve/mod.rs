@@ -113,7 +113,10 @@ impl Resolver<'_> {
         for twice in twice {
             let message =
                 format!("two {what} are called `{}`: this one, and the one in line {}", twice.name, twice.first.line);
-            self.wrong(twice.place, message, "give one of them another `name:`");
+            // In a list of images, none can have one.
+            let hint =
+                "leave one of them out, or give it another `name:`, which an image has that is written by itself";
+            self.wrong(twice.place, message, if numbered { "give one of them another `name:`" } else { hint });
         }
         names
     }
