@@ -89,9 +89,10 @@ pub fn check(image: &str, platform: &str) -> Result<Checked, Fault> {
 
 /// The suite that says no more than this, in JSON: YAML reads it, and a text cannot become anything else.
 fn suite(image: &str, platform: &str) -> String {
-    let literal = |text: &str| text.replace('$', "$$");
+    let literal = |text: &str| text.replace("${", "$${");
     let image = serde_json::json!({ "image": literal(image), "name": "image", "platforms": [literal(platform)] });
-    serde_json::json!({ "version": 1, "name": "case", "images": [image] }).to_string()
+    // The version comes first, and serde_json may sort keys.
+    format!(r#"{{"version":1,"name":"case","images":[{image}]}}"#)
 }
 
 /// There is no file to look into.

@@ -242,7 +242,7 @@ fn list(words: &[String]) -> String {
     format!("[{}]", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", "))
 }
 
-/// A text in double quotes (YAML 1.2.2, section 5.7), with its dollars doubled where they would begin a variable.
+/// A text in double quotes (YAML 1.2.2, section 5.7), with a second dollar where one would begin a variable.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     let mut rest = text.chars().peekable();
@@ -250,7 +250,7 @@ fn quoted(text: &str) -> String {
         match c {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
-            '$' if matches!(rest.peek(), Some('$' | '{')) => quoted.push_str("$$"),
+            '$' if rest.peek() == Some(&'{') => quoted.push_str("$$"),
             c if is_plain(c) => quoted.push(c),
             c => {
                 let _ = write!(quoted, "\\U{:08X}", u32::from(c));

@@ -4,13 +4,15 @@
 //! Whatever is text may have variables in it, which are put in after the file was read (`variable.rs`); so text is kept
 //! with its place, and what it means is found out in `resolve.rs`.
 
-use super::located::{At, Pairs, Place, Texts};
+use super::items::{ItemsSeed, Keyed, items, words};
+use super::located::{At, NumbersToo, Pairs, Place, Texts, numbers_too};
 use crate::check::rule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// The version of the format that this program knows.
 pub(super) const VERSION: &str = "1";
@@ -31,7 +33,8 @@ pub(super) struct Document {
     /// What the suite is called in the names of its tests. Without it that is the file's name.
     #[schemars(example = &"release")]
     pub(super) name: Option<At<String>>,
-    /// Values for variables that the environment does not have: ${NAME} in any text below.
+    /// Values for variables that the environment does not have, or has empty: ${NAME} in any text below, or
+    /// ${NAME:-VALUE}. Where ${ is meant itself, $${ is written; any other dollar is one.
     #[schemars(with = "Option<Pairs<Scalar>>", example = &[("TAG", "3")].into_iter().collect::<std::collections::BTreeMap<_, _>>())]
     pub(super) variables: Option<Pairs<At<String>>>,
     /// What every image has that does not say otherwise. Maps are merged key by key; a list in an image replaces the one
@@ -41,6 +44,9 @@ pub(super) struct Document {
     pub(super) host: Option<Host>,
     /// The images.
     pub(super) images: Option<Vec<Image>>,
+    /// Whether that is so.
+    #[schemars(skip)]
+    pub(super) version_is_first: bool,
     /// Keys that are none, for all of them to be told.
     #[schemars(skip)]
     pub(super) unknown: Vec<At<String>>,
@@ -97,6 +103,7 @@ impl<'de> Deserialize<'de> for Document {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
                 let mut document = Document::default();
                 while let Some(key) = map.next_key::<At<String>>()? {
+                    document.version_is_first |= document.place.is_none() && key.value == "version";
                     document.place.get_or_insert(key.place);
                     match key.value.as_str() {
                         "version" => document.version = Some(map.next_value()?),
@@ -104,7 +111,7 @@ impl<'de> Deserialize<'de> for Document {
                         "variables" => document.variables = map.next_value()?,
                         "defaults" => document.defaults = map.next_value()?,
                         "host" => document.host = map.next_value()?,
-                        "images" => document.images = map.next_value()?,
+                        "images" => document.images = map.next_value_seed(ItemsSeed(PhantomData))?,
                         other => {
                             let is_extension = other.starts_with("x-");
                             map.next_value::<IgnoredAny>()?;
@@ -176,9 +183,10 @@ settings! {
     /// How it is run, and with which commands.
     run: Option<Run>,
     /// What its files should be.
+    #[serde(default, deserialize_with = "items")]
     files: Option<Vec<File>>,
     /// What its config should say.
-    metadata: Option<Metadata>,
+    metadata: Option<At<Metadata>>,
     /// Files of container-structure-test to run on every platform, relative to this file.
     structure: Option<Texts>,
 }
@@ -263,6 +271,7 @@ pub(super) struct Run {
     /// Whether commands, and tests of structure files, have a network, which needs Docker. Without it, they have none.
     pub(super) network: Option<bool>,
     /// The commands. `uname -m` is always asked as well.
+    #[serde(default, deserialize_with = "items")]
     pub(super) commands: Option<Vec<Command>>,
 }
 
@@ -376,6 +385,18 @@ pub(super) struct File {
     pub(super) exceptions: Option<Vec<Exception>>,
 }
 
+impl Keyed for Image {
+    const KEY: &str = "image";
+}
+
+impl Keyed for Command {
+    const KEY: &str = "command";
+}
+
+impl Keyed for File {
+    const KEY: &str = "path";
+}
+
 /// What a file is.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -392,8 +413,10 @@ pub(super) enum Kind {
 pub(super) struct Metadata {
     /// The entrypoint, word by word; an empty list where there should be none.
     #[schemars(example = ["/usr/bin/app"])]
+    #[serde(default, deserialize_with = "words")]
     pub(super) entrypoint: Option<Vec<At<String>>>,
     /// The command, word by word; an empty list where there should be none.
+    #[serde(default, deserialize_with = "words")]
     pub(super) command: Option<Vec<At<String>>>,
     /// Variables of the environment: a text, {matches: REGEX}, or absent.
     pub(super) env: Option<Pairs<Value>>,
@@ -406,8 +429,12 @@ pub(super) struct Metadata {
     pub(super) workdir: Option<At<String>>,
     /// Ports that should be exposed; without a protocol that is tcp.
     #[schemars(example = ["8080", "53/udp"])]
+    #[serde(default, deserialize_with = "numbers_too")]
+    #[schemars(with = "Option<NumbersToo>")]
     pub(super) ports: Option<Texts>,
     /// Ports that should not be exposed.
+    #[serde(default, deserialize_with = "numbers_too")]
+    #[schemars(with = "Option<NumbersToo>")]
     pub(super) not_ports: Option<Texts>,
     /// Paths that should be volumes.
     pub(super) volumes: Option<Texts>,

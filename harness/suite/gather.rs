@@ -5,7 +5,7 @@ use super::error::Problem;
 use super::load::{Kind, kind_of, read};
 use super::plan::{ImagePlan, Suite};
 use super::structure::{self, Test};
-use super::{SuiteError, load};
+use super::{Place, SuiteError, load};
 use crate::check::date::Date;
 use crate::image::reference::Location;
 use crate::platform::Platform;
@@ -47,9 +47,12 @@ pub fn gather(paths: &[PathBuf], about: Option<&About>) -> Result<Gathered, Suit
             if let Some(other) = names.insert(suite.name.clone(), suite.file.clone()) {
                 return Err(SuiteError::Wrong(vec![named_twice(&suite, &other)]));
             }
-            let images = suite.images.iter();
-            let tests = images.map(|image| image.structure.iter().map(|(file, _)| tests_of(file)).collect());
-            gathered.tests.push(tests.collect::<Result<_, SuiteError>>()?);
+            let of_image = |image: &ImagePlan| {
+                let named = image.structure.iter();
+                named.map(|(file, place)| tests_of(file).map_err(|error| blamed(&suite, file, *place, error))).collect()
+            };
+            let tests = suite.images.iter().map(of_image).collect::<Result<_, SuiteError>>()?;
+            gathered.tests.push(tests);
             gathered.suites.push(suite);
         }
     }
@@ -82,6 +85,30 @@ fn tests_of(file: &Path) -> Result<Vec<Test>, SuiteError> {
         return Err(SuiteError::Empty(problem));
     }
     Ok(tests)
+}
+
+/// The same said of the line of the suite that names the file.
+fn blamed(suite: &Suite, file: &Path, place: Place, error: SuiteError) -> SuiteError {
+    if suite.file == file {
+        return error;
+    }
+    let own = |problem: &Problem| {
+        let message = match problem.message.strip_prefix("it ").filter(|_| problem.place.is_none()) {
+            Some(is) => format!("the structure file {} {is}", file.display().to_string().escape_debug()),
+            None => format!("the structure file {problem}"),
+        };
+        let mut hint = problem.hint.clone();
+        if !file.exists() {
+            let directory = suite.file.parent().filter(|directory| !directory.as_os_str().is_empty());
+            let directory = directory.unwrap_or(Path::new("."));
+            hint = format!("its path is relative to the directory of the suite, {}", directory.display());
+        }
+        Problem::new(&suite.file, message, hint).at(place)
+    };
+    match error {
+        SuiteError::Wrong(problems) => SuiteError::Wrong(problems.iter().map(own).collect()),
+        SuiteError::Empty(problem) => SuiteError::Empty(own(&problem)),
+    }
 }
 
 fn named_twice(suite: &Suite, other: &Path) -> Problem {

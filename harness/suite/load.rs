@@ -4,9 +4,11 @@ use super::Place;
 use super::error::{Problem, SuiteError, shown};
 use super::plan::Suite;
 use super::resolve::suites;
-use super::yaml::{MAX_FILE_BYTES, documents};
+use super::yaml::{MAX_FILE_BYTES, documents, options};
 use crate::check::date::Date;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,18 +22,67 @@ pub enum Kind {
     StructureTest,
 }
 
-/// What a file is, from its text: only container-structure-test's have a `schemaVersion` at the top.
+/// What a file is, from its text: only container-structure-test's have a `schemaVersion` at the top. What begins with a
+/// `version` is a suite, whatever else is in it.
 #[must_use]
 pub fn kind_of(text: &str) -> Kind {
-    const KEY: &str = "schemaVersion";
     let text = text.trim_start_matches('\u{feff}');
-    let begins = |line: &str| {
-        let rest = [KEY, "\"schemaVersion\"", "'schemaVersion'"].iter().find_map(|key| line.strip_prefix(key));
-        rest.is_some_and(|rest| rest.trim_start().starts_with(':'))
+    let mut lines = text.lines().map(str::trim_end);
+    let first = lines.find(|line| !(line.is_empty() || line.trim_start().starts_with('#') || *line == "---"));
+    // JSON, or YAML in one pair of braces.
+    let decides = if first.is_some_and(|line| line.trim_start_matches("---").trim_start().starts_with('{')) {
+        top_keys(text).iter().find_map(|key| kind_by(key))
+    } else {
+        text.lines().find_map(|line| {
+            let (key, _) = line.split_once(':')?;
+            let key = key.trim_end();
+            let bare = ['"', '\''].iter().find_map(|quote| key.strip_prefix(*quote)?.strip_suffix(*quote));
+            kind_by(bare.unwrap_or(key))
+        })
     };
-    // JSON, or YAML in one pair of braces. JSON's names are read whatever their case.
-    let braces = text.trim_start().starts_with('{') && text.to_lowercase().contains("schemaversion");
-    if braces || text.lines().any(begins) { Kind::StructureTest } else { Kind::Suite }
+    decides.unwrap_or(Kind::Suite)
+}
+
+/// What a file is that has this key at its top, where it decides. JSON's names are read whatever their case.
+fn kind_by(key: &str) -> Option<Kind> {
+    match key {
+        "version" => Some(Kind::Suite),
+        _ if key.eq_ignore_ascii_case("schemaVersion") => Some(Kind::StructureTest),
+        _ => None,
+    }
+}
+
+/// The keys at the top of the first document; none where it cannot be read.
+fn top_keys(text: &str) -> Vec<String> {
+    /// The keys of a map.
+    struct Keys(Vec<String>);
+
+    impl<'de> Deserialize<'de> for Keys {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct KeysVisitor;
+
+            impl<'de> Visitor<'de> for KeysVisitor {
+                type Value = Keys;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("a map")
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                    let mut keys = Vec::new();
+                    while let Some((key, IgnoredAny)) = map.next_entry()? {
+                        keys.push(key);
+                    }
+                    Ok(Keys(keys))
+                }
+            }
+
+            deserializer.deserialize_map(KeysVisitor)
+        }
+    }
+
+    let yaml = || serde_saphyr::from_multiple_with_options::<Keys>(text, options()).ok()?.into_iter().next();
+    serde_json::from_str::<Keys>(text).ok().or_else(yaml).map(|Keys(keys)| keys).unwrap_or_default()
 }
 
 /// Loads a file's suites, or those of all `*.yaml` and `*.yml` files of a directory but container-structure-test's.

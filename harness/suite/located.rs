@@ -1,7 +1,7 @@
 //! Values of a suite file that know their place, and the shapes that the format has besides.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_saphyr::{Location, Spanned};
 use std::borrow::Cow;
 use std::fmt;
@@ -84,28 +84,42 @@ impl Texts {
     }
 }
 
-impl<'de> Deserialize<'de> for Texts {
+/// What stands there, before its place is known. `NUMBERS`: a number alone is a text, too.
+enum Bare<const NUMBERS: bool> {
+    One(String),
+    List(Vec<At<String>>),
+}
+
+impl<'de, const NUMBERS: bool> Deserialize<'de> for Bare<NUMBERS> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// What stands there, before its place is known.
-        enum Bare {
-            One(String),
-            List(Vec<At<String>>),
-        }
+        struct BareVisitor<const NUMBERS: bool>;
 
-        struct BareVisitor;
-
-        impl<'de> Visitor<'de> for BareVisitor {
-            type Value = Bare;
+        impl<'de, const NUMBERS: bool> Visitor<'de> for BareVisitor<NUMBERS> {
+            type Value = Bare<NUMBERS>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text or a list of texts")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Bare, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
                 Ok(Bare::One(text.to_owned()))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Bare, A::Error> {
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+                if NUMBERS {
+                    return Ok(Bare::One(number.to_string()));
+                }
+                Err(E::invalid_type(Unexpected::Unsigned(number), &self))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                if NUMBERS {
+                    return Ok(Bare::One(number.to_string()));
+                }
+                Err(E::invalid_type(Unexpected::Signed(number), &self))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
                 let mut texts = Vec::new();
                 while let Some(text) = items.next_element()? {
                     texts.push(text);
@@ -114,16 +128,45 @@ impl<'de> Deserialize<'de> for Texts {
             }
         }
 
-        impl<'de> Deserialize<'de> for Bare {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(BareVisitor)
-            }
-        }
+        deserializer.deserialize_any(BareVisitor)
+    }
+}
 
-        let bare = At::<Bare>::deserialize(deserializer)?;
-        Ok(match bare.value {
+impl<const NUMBERS: bool> From<At<Bare<NUMBERS>>> for Texts {
+    fn from(bare: At<Bare<NUMBERS>>) -> Self {
+        match bare.value {
             Bare::One(text) => Self::One(At { value: text, place: bare.place }),
             Bare::List(texts) => Self::List(At { value: texts, place: bare.place }),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        At::<Bare<false>>::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// Texts of which one alone may be a whole number without quotes, or nothing.
+pub(super) fn numbers_too<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Texts>, D::Error> {
+    Ok(Option::<At<Bare<true>>>::deserialize(deserializer)?.map(Texts::from))
+}
+
+/// [`numbers_too`], for the schema.
+pub(super) struct NumbersToo;
+
+impl JsonSchema for NumbersToo {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "NumbersToo".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [{ "type": ["string", "integer"] }, { "type": "array", "items": { "type": ["string", "number"] } }]
         })
     }
 }

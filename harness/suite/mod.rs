@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `load.rs` | files and directories to suites |
 //! | `yaml.rs` | text to documents, and what is wrong with the YAML |
-//! | `format.rs`, `located.rs` | the format: types with their places, and what the schema says of them |
+//! | `format.rs`, `items.rs`, `located.rs` | the format: types with their places, and what the schema says of them |
 //! | `variable.rs` | `${NAME}` |
 //! | `value.rs`, `name.rs` | what single texts mean, and the names of trials |
 //! | `resolve.rs`, `resolve/` | documents to suites: defaults, variables, names, and what is wrong with the values |
@@ -27,6 +27,7 @@ mod error;
 pub mod filter;
 mod format;
 mod gather;
+mod items;
 mod judge;
 mod load;
 mod located;

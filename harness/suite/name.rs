@@ -78,21 +78,16 @@ pub(super) fn distinct(wishes: &[Wish], numbered: bool) -> (Vec<String>, Vec<Twi
     for given in wishes.iter().filter_map(|wish| wish.given.as_ref()) {
         take(&mut taken, &given.value, given.place, &mut twice);
     }
-    let mut wanted: HashMap<&str, usize> = HashMap::new();
-    let unnamed = || wishes.iter().filter(|wish| wish.given.is_none());
-    for name in unnamed().filter_map(|wish| wish.made.first()) {
-        *wanted.entry(name).or_default() += 1;
-    }
+    let best_made = best_made(wishes, &taken);
     let mut last: HashMap<&str, usize> = HashMap::new();
     let mut names = Vec::with_capacity(wishes.len());
-    for wish in wishes {
+    for (wish, made) in wishes.iter().zip(best_made) {
         if let Some(given) = &wish.given {
             names.push(given.value.clone());
             continue;
         }
         let best = wish.made.first().map_or("unnamed", String::as_str);
-        let alone = wanted.get(best).is_none_or(|count| *count == 1) && !taken.contains_key(best);
-        let mut name = if alone { best } else { wish.made.get(1).map_or(best, String::as_str) }.to_owned();
+        let mut name = made.to_owned();
         if numbered && taken.contains_key(&name) {
             let number = last.entry(best).or_insert(1);
             while taken.contains_key(&name) {
@@ -104,6 +99,31 @@ pub(super) fn distinct(wishes: &[Wish], numbered: bool) -> (Vec<String>, Vec<Twi
         names.push(name);
     }
     (names, twice)
+}
+
+/// For each the first of its made names that no other takes, as far as there is one.
+fn best_made<'a>(wishes: &'a [Wish], given: &HashMap<String, Place>) -> Vec<&'a str> {
+    let mut levels = vec![0; wishes.len()];
+    let made = |wish: &'a Wish, level: usize| wish.made.get(level).map_or("unnamed", String::as_str);
+    // Each round takes at least one wish a step further, and each has few.
+    loop {
+        let mut wanted: HashMap<&str, usize> = HashMap::new();
+        for (wish, level) in wishes.iter().zip(&levels).filter(|(wish, _)| wish.given.is_none()) {
+            *wanted.entry(made(wish, *level)).or_default() += 1;
+        }
+        let mut moved = false;
+        for (wish, level) in wishes.iter().zip(&mut levels).filter(|(wish, _)| wish.given.is_none()) {
+            let name = made(wish, *level);
+            let alone = wanted.get(name).is_none_or(|count| *count == 1) && !given.contains_key(name);
+            if !alone && *level + 1 < wish.made.len() {
+                *level += 1;
+                moved = true;
+            }
+        }
+        if !moved {
+            return wishes.iter().zip(levels).map(|(wish, level)| made(wish, level)).collect();
+        }
+    }
 }
 
 fn take(taken: &mut HashMap<String, Place>, name: &str, place: Place, twice: &mut Vec<Twice>) {
@@ -169,6 +189,10 @@ mod tests {
         let (names, twice) = distinct(&wishes, false);
         assert_eq!(names, ["alpine-3.20", "alpine-3.21", "debian", "ubuntu", "ubuntu-24.04"]);
         assert_eq!(twice, []);
+        let made = ["a", "a-1", "b-a"];
+        let wishes = [wish(None, &made, 1), wish(None, &["a", "a-1", "c-a"], 2), wish(Some("b-a"), &[], 3)];
+        let (names, twice) = distinct(&wishes, false);
+        assert_eq!((names.as_slice(), twice.len()), (["b-a", "c-a", "b-a"].map(String::from).as_slice(), 1));
         let wishes = [wish(None, &["true"], 1), wish(Some("true-2"), &["true"], 2), wish(None, &["true"], 3)];
         assert_eq!(distinct(&wishes, true).0, ["true", "true-2", "true-3"]);
     }

@@ -1,6 +1,7 @@
 //! The resolved suite: everything that a suite file says, with its defaults, variables and names put in. It is data
 //! that no longer knows how it was written; whoever runs it looks at nothing else.
 
+use super::Place;
 use crate::check::date::Date;
 use crate::check::pattern::{BytePattern, Pattern};
 use crate::check::policy::{Policy, Severities};
@@ -58,8 +59,8 @@ pub struct ImagePlan {
     pub files: Vec<FilePlan>,
     /// What its config should say.
     pub metadata: Option<MetadataPlan>,
-    /// Files of container-structure-test, relative to where the program runs, and the lines that name them.
-    pub structure: Vec<(PathBuf, Line)>,
+    /// Files of container-structure-test, relative to where the program runs, and where the suite names them.
+    pub structure: Vec<(PathBuf, Place)>,
 }
 
 impl ImagePlan {
@@ -80,7 +81,7 @@ impl ImagePlan {
             run: RunPlan::default(),
             files: Vec::new(),
             metadata: None,
-            structure: vec![(file, 1)],
+            structure: vec![(file, Place::START)],
         }
     }
 }

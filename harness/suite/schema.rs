@@ -92,6 +92,11 @@ mod tests {
         assert_eq!(errors(include_str!("load/whole.yaml")), [""; 0]);
     }
 
+    #[test]
+    fn one_port_fits_it() {
+        assert_eq!(errors("version: 1\nimages: [{image: a, metadata: {ports: 8080, not-ports: 53/udp}}]\n"), [""; 0]);
+    }
+
     /// What reading refuses without knowing what texts mean, the schema refuses too.
     #[rstest]
     #[case("version: 2\nimages: [{image: a}]\n")]

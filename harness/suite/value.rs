@@ -77,6 +77,10 @@ pub(super) fn architecture(text: &str) -> Result<&'static Architecture, Wrong> {
 
 /// A pattern that is one.
 pub(super) fn pattern<P>(text: &str, made: Result<P, PatternError>) -> Result<P, Wrong> {
+    if text.is_empty() {
+        let hint = "for no output at all, or an empty file, write `^$`";
+        return Err(("an empty pattern matches everything".to_owned(), hint.to_owned()));
+    }
     made.map_err(|error| {
         let message = format!("`{}` is no regular expression: {}", shown(text), shown(&error.to_string()));
         let hint = match error {

@@ -1,4 +1,4 @@
-//! Variables in the texts of a suite: `${NAME}`, `${NAME:-default}`, and `$$` for a dollar.
+//! Variables in the texts of a suite: `${NAME}`, `${NAME:-default}`, and `$${` for `${` itself.
 //!
 //! They are put in after the file was read, so a value cannot become YAML. A dollar before anything else is a dollar:
 //! regular expressions and shells are full of them.
@@ -12,6 +12,9 @@ pub(super) enum VariableError {
     /// Nobody sets it.
     #[error("the variable {0} is not set")]
     Missing(String),
+    /// It is set to nothing.
+    #[error("the variable {0} is empty")]
+    Empty(String),
     /// `${` without `}`.
     #[error("`${{` without the `}}` that closes it")]
     Open,
@@ -27,7 +30,7 @@ impl VariableError {
     /// The next step.
     pub(super) fn hint(&self) -> String {
         match self {
-            Self::Missing(name) => {
+            Self::Missing(name) | Self::Empty(name) => {
                 format!("set it, or give it a value here, `${{{name}:-VALUE}}`, or below `variables:` at the top")
             }
             Self::Open => "write `${NAME}`, `${NAME:-default}`, or `$${` where it is no variable".to_owned(),
@@ -53,8 +56,8 @@ pub(super) fn expand(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Resu
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
         expanded.push_str(before);
-        if let Some(after) = after.strip_prefix('$') {
-            expanded.push('$');
+        if let Some(after) = after.strip_prefix("${") {
+            expanded.push_str("${");
             rest = after;
         } else if let Some(after) = after.strip_prefix('{') {
             let (inside, after) = after.split_once('}').ok_or(VariableError::Open)?;
@@ -114,7 +117,9 @@ mod tests {
     #[case::an_empty_default("a${NONE:-}b", "ab")]
     #[case::set_and_empty("a${EMPTY}b", "ab")]
     #[case::empty_with_a_default("${EMPTY:-x}", "x")]
-    #[case::a_dollar("$$5", "$5")]
+    #[case::two_dollars("$$5 $$", "$$5 $$")]
+    #[case::two_dollars_before_a_brace("$$${TAG}", "$${TAG}")]
+    #[case::the_process_of_a_shell("kill $$", "kill $$")]
     #[case::no_variable_after_two("$${TAG}", "${TAG}")]
     #[case::the_end_of_a_line("^ok$", "^ok$")]
     #[case::a_variable_of_a_shell("echo $TAG", "echo $TAG")]

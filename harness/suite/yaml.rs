@@ -2,6 +2,7 @@
 
 use super::error::{Problem, listed, nearest, shown};
 use super::format::{Document, VERSION};
+use super::items::WRITE;
 use super::located::{At, Place};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::budget::BudgetBreach;
@@ -59,12 +60,26 @@ pub(super) fn documents(file: &Path, text: &str) -> Result<Vec<Document>, Proble
     {
         return Err(problem);
     }
-    read.map_err(|error| told(file, &error))
+    read.map_err(|error| {
+        let mut problem = told(file, &error);
+        if is_unquoted_variable(text, problem.place) {
+            problem.hint = "quote a variable within braces and brackets: '${NAME}'".to_owned();
+        }
+        problem
+    })
+}
+
+/// Whether a `${` without quotes stands before a place within braces or brackets, where YAML takes its brace for a map's.
+fn is_unquoted_variable(text: &str, place: Option<Place>) -> bool {
+    let line = place.and_then(|place| text.lines().nth(usize::try_from(place.line.checked_sub(1)?).ok()?));
+    let Some((before, _)) = line.and_then(|line| line.split_once("${")) else { return false };
+    let quotes = |quote| before.matches(quote).count();
+    before.contains(['{', '[']) && quotes('"') % 2 == 0 && quotes('\'') % 2 == 0
 }
 
 impl Document {
     fn is_of_this_version(&self) -> bool {
-        self.version.as_ref().is_some_and(|version| version.value == VERSION)
+        self.version_is_first && self.version.as_ref().is_some_and(|version| version.value == VERSION)
     }
 }
 
@@ -89,6 +104,14 @@ fn other_version(file: &Path, text: &str) -> Option<Problem> {
                 )
             }
             Head::Version(None) => None,
+            Head::Late(key, line) => {
+                let message = format!(
+                    "a suite says the version of its format first, and this one says `{}` before it",
+                    shown(&key.value)
+                );
+                let hint = format!("move `version: {VERSION}` from line {line} to the top");
+                Some(Problem::new(file, message, hint).at(key.place))
+            }
         }
     })
 }
@@ -97,6 +120,8 @@ fn other_version(file: &Path, text: &str) -> Option<Problem> {
 enum Head {
     Version(Option<At<String>>),
     Versionless(Place),
+    /// The version comes later than this key, in this line.
+    Late(At<String>, u64),
     NoMap,
 }
 
@@ -112,16 +137,22 @@ impl<'de> Deserialize<'de> for Head {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head, A::Error> {
-                let (mut version, mut place) = (None, None);
+                let (mut version, mut first, mut late) = (None, None, None);
                 while let Some(key) = map.next_key::<At<String>>()? {
-                    place.get_or_insert(key.place);
+                    let first: &At<String> = first.get_or_insert_with(|| key.clone());
                     if key.value == "version" {
-                        version = Some(Head::Version(map.next_value()?));
+                        late = (first.place != key.place).then(|| Head::Late(first.clone(), key.place.line));
+                        version = Some(map.next_value::<Option<At<String>>>()?);
                     } else {
                         map.next_value::<IgnoredAny>()?;
                     }
                 }
-                Ok(version.unwrap_or(Head::Versionless(place.unwrap_or(Place::START))))
+                let start = first.map_or(Place::START, |key| key.place);
+                Ok(match version {
+                    Some(Some(version)) if version.value == VERSION => late.unwrap_or(Head::Version(Some(version))),
+                    Some(version) => Head::Version(version),
+                    None => Head::Versionless(start),
+                })
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Head, A::Error> {
@@ -246,6 +277,10 @@ fn too_much(error: &Error) -> (String, String) {
 }
 
 fn wrong_type(unexpected: &str, expected: &str) -> (String, String) {
+    let (expected, instead) = match expected.split_once(WRITE) {
+        Some((expected, instead)) => (expected, Some(format!("write {}", shown(instead)))),
+        None => (expected, None),
+    };
     let wanted = match expected {
         "mapping start" | "a map" => "a map (`key: value`)",
         "sequence start" | "a sequence" => "a list (`- item`, or `[item, item]`)",
@@ -261,7 +296,8 @@ fn wrong_type(unexpected: &str, expected: &str) -> (String, String) {
         return (message, "put it in quotes".to_owned());
     }
     let found = if unexpected.is_empty() { String::new() } else { format!(", not {}", shown(unexpected)) };
-    (format!("{wanted} should stand here{found}"), "see `mpcheck schema suite` for what each key takes".to_owned())
+    let hint = instead.unwrap_or_else(|| "see `mpcheck schema suite` for what each key takes".to_owned());
+    (format!("{wanted} should stand here{found}"), hint)
 }
 
 fn plain_type(ty: &str) -> &str {

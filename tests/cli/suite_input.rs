@@ -52,6 +52,45 @@ fn an_exception_that_is_over_stops_the_suite() {
     assert_eq!(run.code, 2);
 }
 
+/// A file that the suite names is told in the suite's own line.
+#[rstest]
+#[case::missing(
+    None,
+    2,
+    "error: s/release.yaml:5:17: the structure file s/old.yaml cannot be read: No such file",
+    "hint: its path is relative to the directory of the suite, s\n"
+)]
+#[case::wrong(
+    Some("schemaVersion: 2.0.0\ncomandTests: []\n"),
+    2,
+    "error: s/release.yaml:5:17: the structure file s/old.yaml:2:1: unknown key `comandTests`\n",
+    "hint: write `commandTests`"
+)]
+#[case::empty(
+    Some("schemaVersion: 2.0.0\n"),
+    4,
+    "error: s/release.yaml:5:17: the structure file s/old.yaml: there is no test in this file\n",
+    "hint: write one"
+)]
+fn a_structure_file_is_told_where_it_is_named(
+    #[case] structure: Option<&str>,
+    #[case] code: i32,
+    #[case] message: &str,
+    #[case] hint: &str,
+) {
+    let machine = Machine::new();
+    fs::create_dir(machine.path("s")).unwrap();
+    let suite = "version: 1\nimages:\n  - image: a\n    platforms: arm64\n    structure: [old.yaml]\n";
+    fs::write(machine.path("s/release.yaml"), suite).unwrap();
+    if let Some(text) = structure {
+        fs::write(machine.path("s/old.yaml"), text).unwrap();
+    }
+    let run = machine.run(&["test", "s/release.yaml", "--list"]);
+    assert!(run.stderr.starts_with(message), "{}", run.stderr);
+    assert!(run.stderr.contains(hint), "{}", run.stderr);
+    assert_eq!(run.code, code, "{}", run.stderr);
+}
+
 #[test]
 fn variables_come_from_the_environment() {
     let machine = Machine::new().variable("APP_IMAGE", "registry.example/team/app:1");

@@ -5,13 +5,13 @@ use super::super::format::{Exception as Written, RuleLevel};
 use super::super::located::{At, Pairs, Place, Texts};
 use super::super::plan::Exception;
 use super::super::value::{self, Wrong};
-use super::super::variable::expand;
+use super::super::variable::{VariableError, expand};
 use crate::check::date::Date;
 use crate::check::pattern::{BytePattern, Pattern};
 use crate::check::policy::{Level, Severities};
 use crate::check::rule;
 use crate::platform::Platform;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// How many problems are collected; far more than are told.
@@ -28,6 +28,11 @@ pub(in super::super) struct Resolver<'a> {
     pub(super) variables: HashMap<String, String>,
     /// The patterns so far: the same one is often asked of many commands, and compiled once.
     patterns: HashMap<String, Pattern>,
+    /// The platforms of the image that is looked at; none where that is none, or where they are wrong.
+    pub(super) of_image: Vec<Platform>,
+    /// What is said of single platforms, by its place: what is wrong where no image that has it has the platform. What
+    /// images have in common may be about a platform that not each of them has.
+    applied: BTreeMap<Place, Option<String>>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -40,6 +45,8 @@ impl<'a> Resolver<'a> {
             today,
             variables: HashMap::new(),
             patterns: HashMap::new(),
+            of_image: Vec::new(),
+            applied: BTreeMap::new(),
             problems: Vec::new(),
         }
     }
@@ -60,10 +67,16 @@ impl<'a> Resolver<'a> {
         if !text.value.contains('$') {
             return Some(text.clone());
         }
-        let value = |name: &str| (self.environment)(name).or_else(|| self.variables.get(name).cloned());
+        // What CI systems do not know they set to nothing, so an empty variable is as good as none.
+        let set = |name: &str| (self.environment)(name).filter(|value| !value.is_empty());
+        let value = |name: &str| set(name).or_else(|| self.variables.get(name).cloned());
         match expand(&text.value, &value) {
             Ok(expanded) => Some(At { value: expanded, place: text.place }),
             Err(error) => {
+                let error = match error {
+                    VariableError::Missing(name) if (self.environment)(&name).is_some() => VariableError::Empty(name),
+                    other => other,
+                };
                 let hint = error.hint();
                 self.wrong(text.place, error.to_string(), hint);
                 None
@@ -96,6 +109,35 @@ impl<'a> Resolver<'a> {
     }
 
     pub(super) fn platforms(&mut self, texts: Option<&Texts>) -> Vec<Platform> {
+        self.placed_platforms(texts).into_iter().map(|(platform, _)| platform).collect()
+    }
+
+    /// Some of the image's platforms.
+    pub(super) fn platforms_of_image(&mut self, texts: Option<&Texts>) -> Vec<Platform> {
+        let platforms = self.placed_platforms(texts);
+        for (platform, place) in platforms.iter().filter(|_| !self.of_image.is_empty()) {
+            // By the relation that decides where a trial is ignored or left out.
+            if self.of_image.iter().any(|of| of.satisfies(platform)) {
+                self.applied.insert(*place, None);
+            } else {
+                let all = self.of_image.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let message = || Some(format!("{platform} is none of this image's platforms ({all})"));
+                self.applied.entry(*place).or_insert_with(message);
+            }
+        }
+        platforms.into_iter().map(|(platform, _)| platform).collect()
+    }
+
+    /// Tells what is said of platforms that no image has.
+    pub(super) fn tell_unapplied(&mut self) {
+        for (place, message) in std::mem::take(&mut self.applied) {
+            if let Some(message) = message {
+                self.wrong(place, message, "write one of those, or leave it out: nothing would be done with it");
+            }
+        }
+    }
+
+    fn placed_platforms(&mut self, texts: Option<&Texts>) -> Vec<(Platform, Place)> {
         let mut platforms: Vec<(Platform, Place)> = Vec::new();
         for (platform, place) in self.each(texts, value::platform) {
             match platforms.iter().find(|(other, _)| *other == platform) {
@@ -106,13 +148,21 @@ impl<'a> Resolver<'a> {
                 None => platforms.push((platform, place)),
             }
         }
-        platforms.into_iter().map(|(platform, _)| platform).collect()
+        platforms
     }
 
     /// Patterns for what commands write.
     pub(super) fn patterns(&mut self, texts: Option<&Texts>) -> Vec<Pattern> {
-        let texts = self.texts(texts);
+        let texts = self.written_patterns(texts);
         texts.iter().filter_map(|text| self.pattern(text)).collect()
+    }
+
+    /// The texts of patterns; at least one, where they are written at all.
+    fn written_patterns(&mut self, texts: Option<&Texts>) -> Vec<At<String>> {
+        if let Some(texts) = texts.filter(|texts| texts.as_slice().is_empty()) {
+            self.wrong(texts.place(), "a list of no patterns checks nothing", "write a pattern, or leave the key out");
+        }
+        self.texts(texts)
     }
 
     /// One pattern, whose variables are put in already.
@@ -127,9 +177,24 @@ impl<'a> Resolver<'a> {
 
     /// Patterns for what is in files.
     pub(super) fn byte_patterns(&mut self, texts: Option<&Texts>) -> Vec<BytePattern> {
-        let texts = self.texts(texts);
+        let texts = self.written_patterns(texts);
         let made = |text: &At<String>| value::pattern(&text.value, BytePattern::new(&text.value));
         texts.iter().filter_map(|text| self.right(text.place, made(text))).collect()
+    }
+
+    /// The pairs with the variables of their keys put in.
+    pub(super) fn keyed<'p, V>(&mut self, pairs: Option<&'p Pairs<V>>) -> Vec<(At<String>, &'p V)> {
+        let mut keyed = Vec::new();
+        let mut lines: HashMap<String, u64> = HashMap::new();
+        for (key, value) in pairs.into_iter().flat_map(|pairs| &pairs.0) {
+            let Some(key) = self.text(key) else { continue };
+            if let Some(line) = lines.insert(key.value.clone(), key.place.line) {
+                let message = format!("`{}` is there twice: here, and in line {line}", shown(&key.value));
+                self.wrong(key.place, message, "leave one of them out");
+            }
+            keyed.push((key, value));
+        }
+        keyed
     }
 
     /// A reason, which somebody has to read one day.
@@ -163,7 +228,7 @@ impl<'a> Resolver<'a> {
         let mut resolved = Vec::new();
         for exception in exceptions.into_iter().flatten() {
             let place = exception.platforms.place();
-            let platforms = self.platforms(Some(&exception.platforms));
+            let platforms = self.platforms_of_image(Some(&exception.platforms));
             if exception.platforms.as_slice().is_empty() {
                 self.wrong(place, "this exception is for no platform", "name its platforms");
             }

@@ -50,7 +50,7 @@ impl Resolver<'_> {
             target,
             content: self.byte_patterns(file.content.as_ref()),
             not_content: self.byte_patterns(file.not_content.as_ref()),
-            platforms: self.platforms(file.platforms.as_ref()),
+            platforms: self.platforms_of_image(file.platforms.as_ref()),
             exceptions: self.exceptions(file.exceptions.as_ref()),
             line: file.path.place.line,
         }
@@ -78,17 +78,24 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn metadata(&mut self, metadata: &Metadata) -> MetadataPlan {
+    pub(super) fn metadata(&mut self, written: &At<Metadata>) -> MetadataPlan {
+        let metadata = &written.value;
+        if metadata.says_nothing() {
+            let hint = "write what it should be, as `user: \"1000\"`, or leave `metadata:` out";
+            self.wrong(written.place, "nothing is said here of the image's config, so nothing would be checked", hint);
+        }
         let plain = |text: &At<String>| text.value.clone();
-        for (key, _) in metadata.env.iter().flat_map(|pairs| &pairs.0) {
+        let environment = self.keyed(metadata.env.as_ref());
+        for (key, _) in &environment {
             self.variable_name(key);
         }
+        let labels = self.keyed(metadata.labels.as_ref());
         let path = |path: &str| value::absolute(path).map(|()| path.to_owned());
         MetadataPlan {
             entrypoint: self.exact_words(metadata.entrypoint.as_ref()),
             command: self.exact_words(metadata.command.as_ref()),
-            environment: self.values(metadata.env.as_ref()),
-            labels: self.values(metadata.labels.as_ref()),
+            environment: self.values(environment),
+            labels: self.values(labels),
             user: metadata.user.as_ref().and_then(|user| self.text(user)).as_ref().map(plain),
             working_directory: metadata.workdir.as_ref().and_then(|path| self.text(path)).as_ref().map(plain),
             ports: self.bare(metadata.ports.as_ref(), value::port),
@@ -106,15 +113,15 @@ impl Resolver<'_> {
         words.map(|words| words.iter().filter_map(|word| self.text(word)).map(|word| word.value).collect())
     }
 
-    fn values(&mut self, pairs: Option<&Pairs<Value>>) -> Vec<(String, ValuePlan)> {
+    fn values(&mut self, pairs: Vec<(At<String>, &Value)>) -> Vec<(String, ValuePlan)> {
         let mut values = Vec::new();
-        for (key, value) in pairs.into_iter().flat_map(|pairs| &pairs.0) {
+        for (key, value) in pairs {
             let plan = match value {
                 Value::Text(text) if text.value == ABSENT => Some(ValuePlan::Absent),
                 Value::Text(text) => self.text(text).map(|text| ValuePlan::Exact(text.value)),
-                Value::Told(told) => self.told(key, told),
+                Value::Told(told) => self.told(&key, told),
             };
-            values.extend(plan.map(|plan| (key.value.clone(), plan)));
+            values.extend(plan.map(|plan| (key.value, plan)));
         }
         values
     }
@@ -133,6 +140,22 @@ impl Resolver<'_> {
                 None
             }
         }
+    }
+}
+
+impl Metadata {
+    /// Whether nothing would be looked at. An entrypoint and a command of no words are something: there should be none.
+    fn says_nothing(&self) -> bool {
+        let has_pairs = |pairs: Option<&Pairs<Value>>| pairs.is_some_and(|pairs| !pairs.0.is_empty());
+        let lists = [&self.ports, &self.not_ports, &self.volumes, &self.not_volumes];
+        let said = self.entrypoint.is_some()
+            || self.command.is_some()
+            || self.user.is_some()
+            || self.workdir.is_some()
+            || has_pairs(self.env.as_ref())
+            || has_pairs(self.labels.as_ref())
+            || lists.iter().any(|texts| texts.as_ref().is_some_and(|texts| !texts.as_slice().is_empty()));
+        !said
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::error::{Problem, shown};
 use super::super::format::{AllowForeign, FailLevel, Image, Settings};
-use super::super::located::{At, Texts};
+use super::super::located::{At, Place, Texts};
 use super::super::name::{Wish, made_of};
 use super::super::plan::ImagePlan;
 use super::super::value;
@@ -11,14 +11,25 @@ use crate::check::policy::{Allowed, Policy};
 use crate::image::reference::{EngineImage, Location, PathKind, Selector};
 use mpcheck_reports::FailOn;
 use std::fmt::{self, Write as _};
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// The most that defaults may become when every image has them, in characters of their debugging form: what takes memory
 /// is in it, each text once.
 const MAX_EXPANDED: usize = 128 << 20;
 
+/// What the trials of a suite's `host:` are called, where those of images have the image's name.
+const HOST: &str = "host";
+
+/// How much of the way to an image may be in its name.
+const MAX_PARTS: usize = 5;
+
 /// The images of a suite.
-pub(super) fn images(resolver: &mut Resolver<'_>, images: Vec<Image>, defaults: &Settings) -> Vec<ImagePlan> {
+pub(super) fn images(
+    resolver: &mut Resolver<'_>,
+    images: Vec<Image>,
+    defaults: &Settings,
+    has_host: bool,
+) -> Vec<ImagePlan> {
     let mut found: Vec<(At<String>, Location, usize)> = Vec::new();
     let mut wishes = Vec::new();
     let mut settings = Vec::new();
@@ -63,6 +74,11 @@ pub(super) fn images(resolver: &mut Resolver<'_>, images: Vec<Image>, defaults: 
         settings.push(own);
     }
     let names = resolver.distinct("images", &wishes, false);
+    for (wish, _) in wishes.iter().zip(&names).filter(|(_, name)| has_host && *name == HOST) {
+        let place = wish.given.as_ref().map_or(wish.place, |given| given.place);
+        let message = format!("no image can be called `{HOST}` here: the trials of `host:` are");
+        resolver.wrong(place, message, "give it another `name:`");
+    }
     let mut plans = Vec::with_capacity(found.len());
     for ((reference, location, index), name) in found.into_iter().zip(names) {
         if let Some(settings) = settings.get(index) {
@@ -89,26 +105,40 @@ fn weight(settings: &Settings) -> usize {
     counter.0
 }
 
-/// Names for an image: the last part of its own, and the same with what tells it from its neighbours.
+/// Names for an image: the last part of its own, the same with what tells it from its neighbours, and both with more and
+/// more of the repository or the path before it.
 pub(in crate::suite) fn made_names(location: &Location) -> Vec<String> {
-    let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let of_file = |path: &Path| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let end = name.find(".tar").or_else(|| name.rfind('.')).filter(|end| *end > 0);
         name.get(..end.unwrap_or(name.len())).unwrap_or_default().to_owned()
     };
-    let (name, detail) = match location {
+    let of_path = |path: &Path| {
+        let above = path.parent().into_iter().flat_map(Path::components);
+        let above = above.filter_map(|part| match part {
+            Component::Normal(part) => Some(part.to_string_lossy().into_owned()),
+            _ => None,
+        });
+        above.chain([of_file(path)]).collect::<Vec<_>>()
+    };
+    let (parts, detail) = match location {
         Location::Registry { name } | Location::Engine { image: EngineImage::Name(name) } => {
             let digest = name.digest.as_ref().map(|digest| digest.short().to_string());
-            (last(&name.repository), name.tag.clone().or(digest))
+            let repository = name.repository.split('/').map(str::to_owned);
+            (std::iter::once(name.registry.clone()).chain(repository).collect(), name.tag.clone().or(digest))
         }
-        Location::Engine { image: EngineImage::Id(id) } => (id.short().to_string(), None),
+        Location::Engine { image: EngineImage::Id(id) } => (vec![id.short().to_string()], None),
         Location::Layout { path, selector } | Location::Archive { path, selector, .. } => {
-            (of_file(path), selector.as_ref().map(Selector::to_string))
+            (of_path(path), selector.as_ref().map(Selector::to_string))
         }
     };
-    let detailed = detail.map(|detail| made_of(&format!("{name}-{detail}")));
-    std::iter::once(made_of(&name)).chain(detailed).collect()
+    let mut names = Vec::new();
+    for start in (0..parts.len()).rev().take(MAX_PARTS) {
+        let name = parts.get(start..).unwrap_or_default().join("-");
+        names.push(made_of(&name));
+        names.extend(detail.as_ref().map(|detail| made_of(&format!("{name}-{detail}"))));
+    }
+    names
 }
 
 impl Resolver<'_> {
@@ -119,12 +149,15 @@ impl Resolver<'_> {
             let message = format!("`{}` names no platforms that it must have", shown(&reference.value));
             self.wrong(place, message, "add `platforms: [linux/amd64, linux/arm64]` here or below `defaults:`");
         }
+        // With one that is wrong, nothing can be said of the others.
+        let written = settings.platforms.as_ref().map_or(0, |platforms| platforms.as_slice().len());
+        self.of_image = if written == platforms.len() { platforms.clone() } else { Vec::new() };
         let baseline = settings.baseline.as_ref().and_then(|baseline| {
             let text = self.text(baseline)?;
             let location = self.location(&text)?;
             Some((text.value, location))
         });
-        ImagePlan {
+        let plan = ImagePlan {
             rules: true,
             name,
             location,
@@ -145,7 +178,9 @@ impl Resolver<'_> {
             metadata: settings.metadata.as_ref().map(|metadata| self.metadata(metadata)),
             structure: self.structure(settings.structure.as_ref()),
             reference: reference.value,
-        }
+        };
+        self.of_image.clear();
+        plan
     }
 
     /// Where an image is read from. A path is relative to the file, and of a layout or archive that is named as such it
@@ -179,8 +214,8 @@ impl Resolver<'_> {
         Some(Allowed { path: path?, architecture, reason: reason?, expires })
     }
 
-    fn structure(&mut self, files: Option<&Texts>) -> Vec<(std::path::PathBuf, u64)> {
+    fn structure(&mut self, files: Option<&Texts>) -> Vec<(std::path::PathBuf, Place)> {
         let files = self.texts(files);
-        files.into_iter().map(|file| (self.directory.join(file.value), file.place.line)).collect()
+        files.into_iter().map(|file| (self.directory.join(file.value), file.place)).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Defaults: maps are merged key by key, a list or a text of the image replaces the default.
 
 use super::super::format::{Metadata, Run, Settings};
-use super::super::located::Pairs;
+use super::super::located::{At, Pairs};
 
 /// The one that is there: the image's own, or the default.
 fn own<T: Clone>(own: Option<T>, default: Option<&T>) -> Option<T> {
@@ -28,7 +28,10 @@ impl Settings {
             severities: merged(self.severities, defaults.severities.as_ref(), Pairs::over),
             run: merged(self.run, defaults.run.as_ref(), Run::over),
             files: own(self.files, defaults.files.as_ref()),
-            metadata: merged(self.metadata, defaults.metadata.as_ref(), Metadata::over),
+            metadata: merged(self.metadata, defaults.metadata.as_ref(), |own, default| At {
+                value: own.value.over(&default.value),
+                place: own.place,
+            }),
             structure: own(self.structure, defaults.structure.as_ref()),
         }
     }

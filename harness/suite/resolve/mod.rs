@@ -88,7 +88,8 @@ fn suite(resolver: &mut Resolver<'_>, document: Document, name: String) -> Suite
         HostPlan { require, severities, fail_on: FailOn::default(), line }
     });
     let defaults = document.defaults.unwrap_or_default();
-    let images = image::images(resolver, document.images.unwrap_or_default(), &defaults);
+    let images = image::images(resolver, document.images.unwrap_or_default(), &defaults, host.is_some());
+    resolver.tell_unapplied();
     Suite { name, file: resolver.file.to_owned(), images, host }
 }
 
@@ -113,7 +114,10 @@ impl Resolver<'_> {
         for twice in twice {
             let message =
                 format!("two {what} are called `{}`: this one, and the one in line {}", twice.name, twice.first.line);
-            self.wrong(twice.place, message, "give one of them another `name:`");
+            // In a list of images, none can have one.
+            let hint =
+                "leave one of them out, or give it another `name:`, which an image has that is written by itself";
+            self.wrong(twice.place, message, if numbered { "give one of them another `name:`" } else { hint });
         }
         names
     }

@@ -97,7 +97,7 @@ impl Resolver<'_> {
             timeout: self.one(command.timeout.as_ref(), value::time).unwrap_or(timeout),
             writable: command.writable.unwrap_or(false),
             network: command.network.unwrap_or(network),
-            platforms: self.platforms(command.platforms.as_ref()),
+            platforms: self.platforms_of_image(command.platforms.as_ref()),
             exceptions: self.exceptions(command.exceptions.as_ref()),
             line,
         }
@@ -141,13 +141,13 @@ impl Resolver<'_> {
 
     fn environment_of(&mut self, command: &Command) -> Vec<(String, String)> {
         let mut environment = Vec::new();
-        for (key, value) in command.env.iter().flat_map(|pairs| &pairs.0) {
-            self.variable_name(key);
+        for (key, value) in self.keyed(command.env.as_ref()) {
+            self.variable_name(&key);
             let Some(value) = self.text(value) else { continue };
             if value.value.contains('\0') {
                 self.wrong(value.place, "this value has a NUL, and no variable's has", "leave it out");
             }
-            environment.push((key.value.clone(), value.value));
+            environment.push((key.value, value.value));
         }
         environment
     }
