@@ -77,6 +77,8 @@ fn report(source: &Memory) -> Report {
         images: vec![checked.image],
         host: None,
         findings: checked.findings,
+        trials: Vec::new(),
+        shard: None,
         timings: Vec::new(),
     };
     report.verdict = verdict(&report, FailOn::Error);
