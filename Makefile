@@ -24,7 +24,7 @@ test: ## Set up everything that the tests need, and run them all
 	$(PARTS)/install.sh test
 	$(PARTS)/images.sh test
 	$(PARTS)/run.sh cargo test --workspace --locked --no-fail-fast
-	$(MAKE) fuzz SECONDS_EACH=20
+	$(MAKE) fuzz SECONDS_EACH=20 SEED=1
 
 .PHONY: lint
 lint: ## Formatting, clippy, documentation, shell scripts
@@ -41,8 +41,8 @@ bench: build ## Measure against crane, skopeo, syft, container-structure-test an
 
 SECONDS_EACH ?= 60
 .PHONY: fuzz
-fuzz: ## Run each fuzz target for SECONDS_EACH seconds
-	tests/fuzz.sh $(SECONDS_EACH)
+fuzz: ## Run each fuzz target for SECONDS_EACH seconds, with the random numbers of SEED
+	SEED=$(SEED) tests/fuzz.sh $(SECONDS_EACH)
 
 .PHONY: schema
 schema: ## Write the JSON Schemas again

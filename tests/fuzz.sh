@@ -8,6 +8,9 @@
 # the code under test has no unsafe Rust, and a new machine needs neither a nightly compiler nor a
 # minute and a half to build cargo-fuzz.
 #
+# With SEED in the environment the inputs are drawn in the same order again, so that a run that was green
+# for a minute does not turn red within twenty seconds on a change that it has nothing to do with.
+#
 # The corpus stays in target/fuzz/corpus, and an input that breaks something in target/fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,7 +30,7 @@ bin=$work/$triple/release
 # Each target may have its own option; the longest input is a matter of the time that one may take.
 max_length=16384
 # One input that takes longer is a finding: nothing that small is worth a second.
-limits=(-timeout=10 -rss_limit_mb=512 -max_len="$max_length" -print_final_stats=1)
+limits=(-timeout=10 -rss_limit_mb=512 -max_len="$max_length" -print_final_stats=1 -seed="${SEED:-0}")
 
 # What cargo-fuzz passes as well. With --target they do not reach build scripts.
 coverage="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4

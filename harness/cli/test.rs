@@ -1,6 +1,6 @@
 //! `mpcheck test`: suites, run here.
 
-use super::arguments::{Color, Run, TestArguments};
+use super::arguments::{Color, Format, ReadingArguments, ResultArguments, Run, SourceArguments};
 use super::check::{located, milliseconds, not_of_a_host, reader, selection};
 use super::console;
 use super::failure::Failure;
@@ -13,15 +13,100 @@ use crate::image::source::registry::check_ca_file;
 use crate::platform::Selection;
 use crate::run::cleanup;
 use crate::suite::case::{Case, Subject};
-use crate::suite::filter::Filter;
+use crate::suite::filter::{Filter, Shard};
 use crate::suite::plan::Suite;
 use crate::suite::session::{Outcome, Session};
 use crate::suite::{About, Gathered, SuiteError, gather, is_structure};
+use clap::Args;
 use mpcheck_reports::{self as reports, FailOn, Report, Tool, Verdict};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
+
+/// What stands below the options in its help.
+pub(super) const AFTER_HELP: &str = "\
+A trial is called SUITE/IMAGE/PLATFORM/CHECK, such as release/app/linux-arm64/binaries; filters look at the whole name, as \
+those of `cargo test` do. An image is read once, and each of its platforms run once, whatever the number of trials.
+
+Examples:
+  mpcheck test suites/release.yaml --report junit=junit.xml
+  mpcheck test suites -- linux-arm64 --skip /run/
+  mpcheck test suites/release.yaml --shard 3/16 --report json=part-3.json
+  mpcheck test structure.yaml --image app:1.2
+
+Exit codes: 0 passed; 1 a trial failed; 2 wrong usage, or a suite that is wrong; 3 something could not be decided; \
+4 there was nothing to run.";
+
+/// What `mpcheck test` takes.
+#[derive(Debug, Args)]
+pub(super) struct TestArguments {
+    /// Suites, or directories with suites; with --image also files of container-structure-test
+    #[arg(required = true, value_name = "SUITE")]
+    pub(super) suites: Vec<PathBuf>,
+
+    /// Run only trials with one of these in their names
+    #[arg(last = true, value_name = "FILTER")]
+    pub(super) filters: Vec<String>,
+
+    /// Filters, and what is skipped, are whole names
+    #[arg(long)]
+    pub(super) exact: bool,
+
+    /// Skip trials with this in their names; may be repeated
+    #[arg(long, value_name = "FILTER")]
+    pub(super) skip: Vec<String>,
+
+    /// List the trials and run none; nothing but the suites is read
+    #[arg(long)]
+    pub(super) list: bool,
+
+    /// Run only what exceptions would ignore
+    #[arg(long, conflicts_with = "include_ignored")]
+    pub(super) ignored: bool,
+
+    /// Run what exceptions would ignore as well
+    #[arg(long)]
+    pub(super) include_ignored: bool,
+
+    /// Run one part of the trials, by a hash of image and platform that never changes: 3/16
+    #[arg(long, value_name = "N/COUNT")]
+    pub(super) shard: Option<Shard>,
+
+    /// Run only trials of these platforms, and those of whole images only where all are run
+    /// [environment: DOCKER_DEFAULT_PLATFORM]
+    #[arg(long, value_name = "PLATFORM,..")]
+    pub(super) platform: Vec<String>,
+
+    /// The image that files of container-structure-test are about, on all of its platforms or those of --platform
+    #[arg(long, value_name = "IMAGE")]
+    pub(super) image: Option<String>,
+
+    /// How platforms are run, instead of what the suites say
+    #[arg(long, value_name = "HOW")]
+    pub(super) run: Option<Run>,
+
+    /// A platform that cannot be run fails its trials, where they would be skipped
+    #[arg(long)]
+    pub(super) require_run: bool,
+
+    #[command(flatten)]
+    pub(super) result: ResultArguments,
+
+    /// Name every trial, and show all of what failing ones wrote
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
+
+    /// No progress and no warnings on standard error
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+
+    #[command(flatten, next_help_heading = "Reading")]
+    pub(super) reading: ReadingArguments,
+
+    #[command(flatten, next_help_heading = "Registries and engines")]
+    pub(super) source: SourceArguments,
+}
 
 /// Runs suites, prints the result and gives the exit code.
 pub(super) fn run(arguments: &TestArguments, color: Color) -> Result<u8, Failure> {
@@ -78,6 +163,9 @@ pub(super) fn run(arguments: &TestArguments, color: Color) -> Result<u8, Failure
     if is_empty_shard {
         let text = "this shard has none of the trials: there is nothing to do, and its report says so";
         console::note(text, color);
+        if arguments.result.format != Format::Text {
+            output::to_stdout(&report, &arguments.result, arguments.verbose, color)?;
+        }
         return Ok(0);
     }
     output::to_stdout(&report, &arguments.result, arguments.verbose, color)?;

@@ -26,7 +26,8 @@ use std::time::SystemTime;
 /// `--ignored`, `--include-ignored`, `--test-threads`, `--format`. Listing reads the suites and nothing else.
 ///
 /// What cannot be run here (no emulator, no engine, no user namespaces) is ignored with its reason, unless the suite
-/// requires it (`run: {required: true}`).
+/// requires it (`run: {required: true}`). nextest learns of it from the list of ignored tests; what turns out only while a
+/// test runs fails there, since nextest would count it as passed.
 ///
 /// Standard error has what is wrong with a suite, and the exit code is 2 then; it is 101, libtest's own, when a test fails,
 /// and 4 where the suites have no test at all.
@@ -61,7 +62,8 @@ fn tests(files: &[PathBuf], arguments: &Arguments) -> Result<Conclusion, SuiteEr
     };
     session.want(|case| filter.takes(&case.name));
     // nextest says so to each of the processes that it starts, one for a test.
-    if std::env::var_os("NEXTEST").is_some() {
+    let nextest = std::env::var_os("NEXTEST").is_some();
+    if nextest {
         session.share();
     }
     if !arguments.list
@@ -71,7 +73,7 @@ fn tests(files: &[PathBuf], arguments: &Arguments) -> Result<Conclusion, SuiteEr
     }
     let session = Arc::new(session);
     let trials = session.cases().iter().zip(ignored).enumerate();
-    let trials = trials.map(|(at, (case, ignored))| trial(&session, at, case, ignored)).collect();
+    let trials = trials.map(|(at, (case, ignored))| trial(&session, at, case, ignored, nextest)).collect();
     let conclusion = libtest_mimic::run(arguments, trials);
     for warning in session.seen().2 {
         complain(&warning);
@@ -96,16 +98,22 @@ fn is_ignored(session: &Session, at: usize, arguments: &Arguments) -> bool {
     }
 }
 
-fn trial(session: &Arc<Session>, at: usize, case: &Case, ignored: bool) -> Trial {
+fn trial(session: &Arc<Session>, at: usize, case: &Case, ignored: bool, nextest: bool) -> Trial {
     let mine = Arc::clone(session);
-    let test = Trial::ignorable_test(case.name.clone(), move || completion(&mine.outcome(at)));
+    let test = Trial::ignorable_test(case.name.clone(), move || completion(&mine.outcome(at), nextest));
     test.with_ignored_flag(ignored)
 }
 
-fn completion(outcome: &Outcome) -> Result<Completion, Failed> {
+/// Under `nextest` a process that ends well has passed, whatever it prints. What could be told beforehand is not started
+/// there ([`is_ignored`]); what only turns out now is not to look like success.
+fn completion(outcome: &Outcome, nextest: bool) -> Result<Completion, Failed> {
     let reason = outcome.reason.clone().unwrap_or_default();
     match outcome.status {
         Status::Passed => Ok(Completion::Completed),
+        Status::Skipped if nextest => {
+            let why = format!("could not be run here, which nextest has no word for while a test runs: {reason}");
+            Err(Failed::from(told(&why, outcome)))
+        }
         Status::Skipped => Ok(Completion::ignored_with(reason)),
         Status::Failed => Err(Failed::from(told(&reason, outcome))),
         Status::Error => Err(Failed::from(told(&format!("could not be decided: {reason}"), outcome))),

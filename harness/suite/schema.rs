@@ -1,8 +1,8 @@
 //! The JSON Schema of suites, made from the types of the format.
 
 use super::format::Document;
+use mpcheck_reports::schema_text;
 use schemars::generate::SchemaSettings;
-use serde_json::{Map, Value};
 
 /// Where the schema is published. Editors may fetch it; nothing here does.
 pub const SCHEMA_ID: &str = "https://raw.githubusercontent.com/mpcheck/mpcheck/main/suites/suite.schema.json";
@@ -12,24 +12,8 @@ pub const SCHEMA_ID: &str = "https://raw.githubusercontent.com/mpcheck/mpcheck/m
 /// `suites/suite.schema.json` is this text; `mpcheck schema suite` prints it.
 #[must_use]
 pub fn suite_schema() -> String {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
-    schema.insert("$id".to_owned(), SCHEMA_ID.into());
-    schema.insert("title".to_owned(), "A suite of mpcheck".into());
-    format!("{:#}\n", in_order(schema.into()))
-}
-
-/// The same value with the keys of every object sorted: whether `serde_json` sorts them itself hangs on a feature that
-/// any crate of a build may turn on.
-fn in_order(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<(String, Value)> = fields.into_iter().collect();
-            fields.sort_by(|left, right| left.0.cmp(&right.0));
-            Value::Object(fields.into_iter().map(|(key, value)| (key, in_order(value))).collect::<Map<_, _>>())
-        }
-        Value::Array(values) => Value::Array(values.into_iter().map(in_order).collect()),
-        other => other,
-    }
+    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
+    schema_text(schema, SCHEMA_ID, "A suite of mpcheck")
 }
 
 #[cfg(test)]
@@ -38,6 +22,7 @@ mod tests {
     use super::super::yaml::{documents, options};
     use super::*;
     use rstest::rstest;
+    use serde_json::Value;
     use std::path::Path;
 
     fn schema() -> Value {

@@ -172,6 +172,11 @@ impl<'de> Deserialize<'de> for Head {
 /// What the library found, in words for the person who wrote the file.
 fn told(file: &Path, error: &Error) -> Problem {
     let (message, hint) = words(error);
+    located(file, error, message, hint)
+}
+
+/// A problem at the place of an error of the library.
+pub(super) fn located(file: &Path, error: &Error, message: String, hint: String) -> Problem {
     let problem = Problem::new(file, message, hint);
     // Where it is written, also where an alias brings it elsewhere.
     let place = error.locations().and_then(|locations| {

@@ -29,6 +29,6 @@ pub use model::{
     Tool, Trial, Verdict,
 };
 pub use prometheus::to_prometheus;
-pub use schema::{SCHEMA_ID, report_schema};
+pub use schema::{SCHEMA_ID, report_schema, schema_text};
 pub use text::{TextOptions, to_text};
 pub use verdict::{FailOn, Outcome, UnknownFailOn, exit_code, verdict};

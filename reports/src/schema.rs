@@ -1,5 +1,6 @@
 //! The JSON Schema of the report, made from the types of [`crate::model`].
 
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
@@ -14,9 +15,15 @@ pub const SCHEMA_ID: &str = "https://raw.githubusercontent.com/mpcheck/mpcheck/m
 pub fn report_schema() -> String {
     // For what is written, not for what is accepted: a reader wants to know
     // which fields are always there, also where their value is null.
-    let mut schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Report>();
-    schema.insert("$id".to_owned(), SCHEMA_ID.into());
-    schema.insert("title".to_owned(), "The report of mpcheck".into());
+    let schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Report>();
+    schema_text(schema, SCHEMA_ID, "The report of mpcheck")
+}
+
+/// A generated schema as it is published: with its address and title, indented, a newline at its end, and the same
+/// whatever crates are built with it.
+pub fn schema_text(mut schema: Schema, id: &str, title: &str) -> String {
+    schema.insert("$id".to_owned(), id.into());
+    schema.insert("title".to_owned(), title.into());
     // `{:#}` is the indented form, and unlike `to_string_pretty` has no error to handle.
     format!("{:#}\n", in_order(schema.into()))
 }

@@ -85,6 +85,20 @@ impl Layout {
         fs::write(top_file, top.to_string()).unwrap();
     }
 
+    /// Adds a layer to the platform of an architecture, and to no other.
+    pub(crate) fn add_layer(&self, architecture: &str, layer: &Layer, created_by: &str) {
+        let layer = layer.build();
+        self.edit(|layout, platform, manifest, config| {
+            if platform["architecture"] == architecture {
+                let mut descriptor = json!({ "mediaType": layer.media_type });
+                layout.store(&mut descriptor, &layer.bytes);
+                manifest["layers"].as_array_mut().unwrap().push(descriptor);
+                config["rootfs"]["diff_ids"].as_array_mut().unwrap().push(layer.diff_id.clone().into());
+                config["history"].as_array_mut().unwrap().push(json!({ "created_by": created_by }));
+            }
+        });
+    }
+
     /// A file of a platform's first layer, which is gzip.
     pub(crate) fn file(&self, architecture: &str, path: &str) -> Vec<u8> {
         let top: Value = serde_json::from_slice(&fs::read(self.directory.path().join("index.json")).unwrap()).unwrap();
@@ -107,17 +121,8 @@ fn a_program_that_leaked_into_a_real_image_is_found_with_its_cause() {
     let layout = Layout::copy_of(&real_image("busybox"));
     let instruction = "COPY --from=build /usr/bin/busybox /usr/local/bin/tool";
     let leaked = layout.file("amd64", "usr/bin/busybox");
-    let layer = Layer::new().program("usr/local/bin/tool", leaked).build();
-    layout.edit(|layout, platform, manifest, config| {
-        if platform["architecture"] != "arm64" {
-            return;
-        }
-        let mut descriptor = json!({ "mediaType": layer.media_type });
-        layout.store(&mut descriptor, &layer.bytes);
-        manifest["layers"].as_array_mut().unwrap().push(descriptor);
-        config["rootfs"]["diff_ids"].as_array_mut().unwrap().push(layer.diff_id.clone().into());
-        config["history"].as_array_mut().unwrap().push(json!({ "created_by": format!("{instruction} # buildkit") }));
-    });
+    let layer = Layer::new().program("usr/local/bin/tool", leaked);
+    layout.add_layer("arm64", &layer, &format!("{instruction} # buildkit"));
     let outcome = layout.check().run();
     assert_eq!(outcome.code, 1, "{}", outcome.all());
     assert_eq!(outcome.faults(), ["error binary/foreign-architecture linux/arm64 /usr/local/bin/tool"]);

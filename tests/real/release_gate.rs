@@ -10,7 +10,6 @@ use crate::images::Layout;
 use crate::parts::real_image;
 use mpcheck_kit::layer::Layer;
 use rstest::rstest;
-use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
@@ -181,19 +180,8 @@ fn arguments_are_those_of_libtest(#[case] arguments: &[&str], #[case] wanted: &[
 /// linux/arm64 has a program for linux/amd64.
 fn broken() -> Layout {
     let layout = Layout::copy_of(&real_image("userland"));
-    let layer = Layer::new().program("usr/local/bin/tool", layout.file("amd64", "usr/bin/dash")).build();
-    layout.edit(|layout, platform, manifest, config| {
-        if platform["architecture"] == "arm64" {
-            let mut descriptor = json!({ "mediaType": layer.media_type });
-            layout.store(&mut descriptor, &layer.bytes);
-            manifest["layers"].as_array_mut().unwrap().push(descriptor);
-            config["rootfs"]["diff_ids"].as_array_mut().unwrap().push(layer.diff_id.clone().into());
-            config["history"]
-                .as_array_mut()
-                .unwrap()
-                .push(json!({ "created_by": "COPY --from=build /out/tool /usr/local/bin/" }));
-        }
-    });
+    let layer = Layer::new().program("usr/local/bin/tool", layout.file("amd64", "usr/bin/dash"));
+    layout.add_layer("arm64", &layer, "COPY --from=build /out/tool /usr/local/bin/");
     layout
 }
 
@@ -234,6 +222,10 @@ fn what_cannot_be_run_here_is_ignored_with_its_reason() {
     assert_eq!(ran.that("ignored ("), names, "{ran:#?}");
     // nextest decides by this what to start.
     assert_eq!(here(&["--list", "--format", "terse", "--ignored"]).stdout, terse(names));
+    // Where it is started all the same, nextest would take a good end for success.
+    let started = Run::of(start("release", Some(&good()), &["/run"]).current_dir(package.path()).env("NEXTEST", "1"));
+    started.says(101, &["could not be run here", "/nowhere/docker.sock"]);
+    assert_eq!(started.that("FAILED"), names, "{started:#?}");
     // Unless it has to.
     let required = NOT_HERE.replace("with: docker,", "with: docker, required: true,");
     std::fs::write(package.path().join("suites/release.yaml"), required).unwrap();

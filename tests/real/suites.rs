@@ -4,7 +4,7 @@ use crate::images::Layout;
 use crate::parts::{classic, containerd, done, real_image, registry, script};
 use mpcheck_kit::layer::Layer;
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::cell::RefCell;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
@@ -194,20 +194,6 @@ fn all_of_amd64(layout: &Layout) {
     });
 }
 
-/// One more layer, on linux/arm64 alone.
-fn with_layer(layout: &Layout, layer: &Layer) {
-    let layer = layer.build();
-    layout.edit(|layout, platform, manifest, config| {
-        if platform["architecture"] == "arm64" {
-            let mut descriptor = json!({ "mediaType": layer.media_type });
-            layout.store(&mut descriptor, &layer.bytes);
-            manifest["layers"].as_array_mut().unwrap().push(descriptor);
-            config["rootfs"]["diff_ids"].as_array_mut().unwrap().push(layer.diff_id.clone().into());
-            config["history"].as_array_mut().unwrap().push(json!({ "created_by": "COPY leaked /" }));
-        }
-    });
-}
-
 fn broken(image: &str, layout: &Layout) {
     match image {
         "alpine" | "go-service" => all_of_amd64(layout),
@@ -216,8 +202,16 @@ fn broken(image: &str, layout: &Layout) {
                 config["config"]["Env"].as_array_mut().unwrap().push("http_proxy=http://x".into());
             });
         }
-        "python-service" => with_layer(layout, &Layer::new().file("srv/app/main.py", 0o644, "raise SystemExit(3)\n")),
-        "distroless" => with_layer(layout, &Layer::new().file("usr/bin/bash", 0o755, "#!/usr/bin/python3\n")),
+        "python-service" => layout.add_layer(
+            "arm64",
+            &Layer::new().file("srv/app/main.py", 0o644, "raise SystemExit(3)\n"),
+            "COPY leaked /",
+        ),
+        "distroless" => layout.add_layer(
+            "arm64",
+            &Layer::new().file("usr/bin/bash", 0o755, "#!/usr/bin/python3\n"),
+            "COPY leaked /",
+        ),
         other => panic!("{other}"),
     }
 }

@@ -90,19 +90,16 @@ impl ImageName {
         Ok(Self { registry, repository, tag, digest })
     }
 
-    /// The name as people write it: without `docker.io/` and `library/`.
+    /// The name as people write it: without `docker.io/` and `library/`, where what is left is still read
+    /// as the same image. `docker.io/library/a/b` is another image than `a/b`, and in
+    /// `docker.io/example.com/a` the second part would be taken for the registry.
     #[must_use]
     pub fn familiar(&self) -> String {
         let full = self.to_string();
-        if self.registry != DEFAULT_REGISTRY {
-            return full;
-        }
         let short = full.strip_prefix("docker.io/").unwrap_or(&full);
-        match short.strip_prefix("library/") {
-            // `library/a/b` would be another image as `a/b`.
-            Some(official) if !official.contains('/') => official.to_owned(),
-            _ => short.to_owned(),
-        }
+        let official = short.strip_prefix("library/").unwrap_or(short);
+        let same = |text: &&str| Self::parse(text).as_ref() == Ok(self);
+        [official, short].into_iter().find(same).unwrap_or(&full).to_owned()
     }
 }
 
@@ -245,6 +242,9 @@ mod tests {
     #[case("Registry/app", "Registry/app:latest", "Registry/app:latest")]
     #[case("app:5000", "docker.io/library/app:5000", "app:5000")]
     #[case("library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest")]
+    #[case("docker.io/example.com/a", "docker.io/example.com/a:latest", "docker.io/example.com/a:latest")]
+    #[case("docker.io/localhost/a", "docker.io/localhost/a:latest", "docker.io/localhost/a:latest")]
+    #[case("docker.io/library/localhost/a", "docker.io/library/localhost/a:latest", "library/localhost/a:latest")]
     fn names_are_filled_in_as_docker_does(#[case] text: &str, #[case] full: &str, #[case] familiar: &str) {
         let name = ImageName::parse(text).unwrap();
         assert_eq!(name.to_string(), full);

@@ -2,6 +2,7 @@
 
 use super::super::error::{Problem, listed, nearest, shown};
 use super::super::located::Place;
+use super::super::yaml::located;
 use super::document::{Head, V1, V2};
 use super::{Format, Schema, json};
 use serde::Deserialize;
@@ -88,14 +89,7 @@ fn one<'de, T: Deserialize<'de>>(file: &Path, text: &'de str, format: Format) ->
 /// What the library found, in words for the person who wrote the file.
 fn told(file: &Path, error: &Error) -> Problem {
     let (message, hint) = words(error);
-    let place = error.locations().and_then(|locations| {
-        Place::of(locations.defined_location).or_else(|| Place::of(locations.reference_location))
-    });
-    let problem = Problem::new(file, message, hint);
-    match place {
-        Some(place) => problem.at(place),
-        None => problem,
-    }
+    located(file, error, message, hint)
 }
 
 fn words(error: &Error) -> (String, String) {
