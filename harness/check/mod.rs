@@ -6,6 +6,7 @@
 
 pub mod binary;
 mod blob;
+pub mod build;
 pub mod date;
 pub(crate) mod draft;
 pub mod host;

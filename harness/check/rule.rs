@@ -172,7 +172,26 @@ rules! {
     DEFAULT_PLATFORM = "host/default-platform", Note,
         "the environment names a platform that docker pulls, builds and runs";
 
-    // The group `build` goes here.
+    BUILD_FAILED = "build/failed", Error,
+        "a build ended with an error";
+    NO_EMULATOR = "build/no-emulator", Error,
+        "a program of another architecture could not be started in a build, or of what it made";
+    BASE_MISSING = "build/base-missing", Error,
+        "a base image cannot be had, or not for a platform";
+    BUILD_TIMEOUT = "build/timeout", Error,
+        "a step of building or publishing took too long and was stopped";
+    WRONG_RESULT = "build/wrong-result", Error,
+        "what was built does not run, or says that it is another platform";
+    BUILDER_FAILED = "build/builder-failed", Error,
+        "a builder could not be made, started or asked";
+    PUSH_FAILED = "build/push-failed", Error,
+        "an image could not be pushed, joined or read back";
+    MANIFEST_LIST = "build/manifest-list", Error,
+        "docker manifest create was given an image that is a list already";
+    DIFFERENT_RESULTS = "build/different-results", Error,
+        "two ways of publishing the same build gave different images";
+    LEFT_BEHIND = "build/left-behind", Warning,
+        "something that was made for a rehearsal or a build could not be removed";
 }
 
 impl Rule {

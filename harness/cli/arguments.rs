@@ -82,6 +82,9 @@ pub(super) enum Command {
     /// Say which platforms this host runs, what is wrong with it, and how to mend it
     #[command(after_help = AFTER_HOST)]
     Host(Box<HostArguments>),
+    /// Rehearse how this host builds and publishes for several platforms; or build a Dockerfile, and check what comes out
+    #[command(after_help = super::build::AFTER_HELP)]
+    Build(Box<super::build::BuildArguments>),
     /// Say what a rule means, why it matters and how to fix it
     Explain {
         /// Its name as findings show it (binary/foreign-architecture), the half after the slash, or a group (binary)
@@ -274,7 +277,7 @@ fn words(text: &str) -> Result<Words, String> {
     if words.is_empty() { Err("it is empty".to_owned()) } else { Ok(Words(words)) }
 }
 
-fn timeout(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn timeout(text: &str) -> Result<std::time::Duration, String> {
     let long = std::time::Duration::from_secs(24 * 60 * 60);
     let time =
         humantime::parse_duration(text).map_err(|_| "it is a number and a unit, such as 30s or 2m".to_owned())?;

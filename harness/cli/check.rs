@@ -27,14 +27,14 @@ pub(super) fn run(arguments: &CheckArguments, color: Color) -> Result<u8, Failur
     let begun = Instant::now();
     let default_platform =
         std::env::var_os("DOCKER_DEFAULT_PLATFORM").map(|value| value.to_string_lossy().into_owned());
-    super::run::check_usage(arguments)?;
+    super::run::check_usage(&arguments.running)?;
     let plan = Plan::new(arguments, default_platform.as_deref())?;
     let files = arguments.result.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     plan.announce(arguments, color);
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
     let baseline = plan.baseline()?;
-    let running = Running::new(arguments, &plan.reader)?;
+    let running = Running::new(&arguments.running, &plan.reader)?;
     let mut parts = Parts::default();
     for (reference, location) in &plan.images {
         let requirements = Requirements {
@@ -258,6 +258,7 @@ impl Parts {
             images: self.images,
             host: None,
             findings: self.findings,
+            steps: Vec::new(),
             trials: Vec::new(),
             shard: None,
             timings: self.timings,

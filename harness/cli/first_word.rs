@@ -6,17 +6,11 @@ use crate::image::reference::ImageName;
 use clap::CommandFactory as _;
 use std::path::Path;
 
-/// Commands that have their name already, and are not in this version.
-const PLANNED: [&str; 1] = ["build"];
-
 /// Why the first word is no image's name, if it is none.
 ///
 /// `exists` says whether something lies at a path; `words` are all that was typed beside options.
 pub(super) fn mistaken(words: &[String], exists: impl Fn(&Path) -> bool) -> Option<Failure> {
     let (word, others) = words.split_first()?;
-    if let Some(failure) = planned(word) {
-        return Some(failure);
-    }
     if !word.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') || exists(Path::new(word)) {
         return None;
     }
@@ -37,14 +31,6 @@ pub(super) fn mistaken(words: &[String], exists: impl Fn(&Path) -> bool) -> Opti
     Some(match image {
         Some(image) => failure.hint(image),
         None => failure,
-    })
-}
-
-/// The failure for a command of a later version.
-pub(super) fn planned(word: &str) -> Option<Failure> {
-    PLANNED.contains(&word).then(|| {
-        Failure::usage(format!("`mpcheck {word}` is not in this version"))
-            .hint(format!("an image of that name is `docker://{word}`, a file or directory `./{word}`"))
     })
 }
 
@@ -75,14 +61,6 @@ mod tests {
         let failure = mistaken(&words, |path| path == Path::new("chek"))?;
         assert_eq!(failure.exit_code(), 2);
         Some((failure.to_string(), failure.next_step().unwrap().to_owned()))
-    }
-
-    #[rstest]
-    #[case(&["build", "."])]
-    fn planned_commands_are_reserved(#[case] words: &[&str]) {
-        let (message, hint) = told(words).unwrap();
-        assert_eq!(message, format!("`mpcheck {}` is not in this version", words[0]));
-        assert!(hint.contains(&format!("`docker://{}`", words[0])), "{hint}");
     }
 
     #[rstest]

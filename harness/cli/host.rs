@@ -45,6 +45,7 @@ pub(super) fn run(arguments: &HostArguments, color: Color) -> Result<u8, Failure
         images: Vec::new(),
         host: Some(machine),
         findings,
+        steps: Vec::new(),
         trials: Vec::new(),
         shard: None,
         timings: Vec::new(),

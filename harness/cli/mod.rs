@@ -1,6 +1,7 @@
 //! The command line: arguments in, results on standard output, everything else on standard error.
 
 mod arguments;
+mod build;
 mod check;
 mod console;
 mod failure;
@@ -28,10 +29,6 @@ use std::process::ExitCode;
 /// examined, 4 nothing was checked.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // Asked before the options are looked at, which this version does not know.
-    if let Some(failure) = arguments.get(1).and_then(|word| first_word::planned(word.to_str()?)) {
-        return ended(&failure, Color::Auto);
-    }
     let command_line = match CommandLine::try_parse_from(arguments) {
         Ok(command_line) => command_line,
         Err(error) => {
@@ -50,6 +47,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
         Some(Command::Test(test)) => test::run(&test, color),
         Some(Command::Report { command }) => report::run(&command, color),
         Some(Command::Init(init)) => init::run(&init, color),
+        Some(Command::Build(build)) => build::run(&build, color),
         Some(Command::Host(host)) => host::run(&host, color),
         Some(Command::Explain { rule }) => explain(&rule),
         Some(Command::Rules) => console::print(&crate::check::rule::list()),

@@ -55,6 +55,17 @@ impl Progress {
         state.total = Some(spinner);
     }
 
+    /// From now on this is done.
+    pub(super) fn doing(&self, what: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let spinner = state.total.get_or_insert_with(|| {
+            let spinner = self.bars.add(ProgressBar::new_spinner());
+            spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+            spinner
+        });
+        spinner.set_message(what.to_owned());
+    }
+
     fn bar(&self, bytes: u64, template: &str, name: String) -> ProgressBar {
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = self.bars.add(ProgressBar::new(bytes));

@@ -1,6 +1,6 @@
 //! What the options of running mean, and the runners that they call for.
 
-use super::arguments::{CheckArguments, EntrypointWith, Processor, Run};
+use super::arguments::{EntrypointWith, Processor, Run, RunArguments};
 use super::failure::Failure;
 use crate::check::run::{Attempt, Expectation, Smoke, SmokeKind, Wish, attempt};
 use crate::image::ImageFacts;
@@ -15,8 +15,7 @@ use crate::run::set::{RunnerSet, fetch_emulators};
 use crate::run::{Command, Cpu, Freedom};
 
 /// What contradicts itself in the options of running, told before anything is read.
-pub(super) fn check_usage(arguments: &CheckArguments) -> Result<(), Failure> {
-    let given = &arguments.running;
+pub(super) fn check_usage(given: &RunArguments) -> Result<(), Failure> {
     let asks = !given.command.is_empty() || given.entrypoint.is_some() || given.require_run;
     if given.run == Run::Never && asks {
         return Err(Failure::usage("--run never runs nothing, and an option asks for running")
@@ -48,8 +47,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Makes the runners ready.
-    pub(super) fn new(arguments: &CheckArguments, reader: &Reader) -> Result<Self, Failure> {
-        let given = &arguments.running;
+    pub(super) fn new(given: &RunArguments, reader: &Reader) -> Result<Self, Failure> {
         let how = given.run.into();
         let expect = Expectation {
             code: i32::from(given.expect_exit),

@@ -321,6 +321,7 @@ fn report(
         images,
         host,
         findings,
+        steps: Vec::new(),
         trials,
         shard: None,
         timings: Vec::new(),

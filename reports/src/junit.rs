@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// The suite of a host.
 const HOST: &str = "host";
+/// The suite of building and publishing.
+const BUILD: &str = "build";
 
 /// Writes the report as JUnit XML. `fail_on` says which findings fail a test.
 pub fn to_junit(report: &Report, fail_on: FailOn) -> String {
@@ -25,6 +27,9 @@ pub fn to_junit(report: &Report, fail_on: FailOn) -> String {
     // What a suite asks of the host are trials.
     if let Some(host) = report.host.as_ref().filter(|_| report.trials.is_empty()) {
         all.add_test_suite(of_host(report, host, fail_on));
+    }
+    if !report.steps.is_empty() {
+        all.add_test_suite(of_steps(report, fail_on));
     }
     all.add_test_suites(of_trials(&report.trials));
     all.to_string().unwrap_or_default()
@@ -86,18 +91,44 @@ fn of_trials(trials: &[Trial]) -> Vec<TestSuite> {
     suites
 }
 
+/// The suite of building: a test for each step, and one for each rule of what is wrong with a Dockerfile or a build.
+fn of_steps(report: &Report, fail_on: FailOn) -> TestSuite {
+    let mut suite = TestSuite::new(BUILD);
+    for step in &report.steps {
+        let reason = match (&step.reason, &step.output) {
+            (Some(reason), Some(output)) => Some(format!("{reason}\n{output}")),
+            (reason, _) => reason.clone(),
+        };
+        let mut test = judged(BUILD, &step.name, step.status, reason.as_deref(), &[], fail_on);
+        test.set_time(Duration::from_millis(step.duration_ms));
+        let lines: Vec<String> = step.commands.iter().map(|command| format!("$ {}", command.line)).collect();
+        if !lines.is_empty() {
+            test.set_system_out(lines.join("\n"));
+        }
+        suite.add_test_case(test);
+    }
+    add_rules(&mut suite, report, fail_on);
+    suite
+}
+
+/// A test for each rule of the suite's group that something was found by.
+fn add_rules(suite: &mut TestSuite, report: &Report, fail_on: FailOn) {
+    let group = suite.name.as_str().to_owned();
+    let mut rules: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| group_of(finding) == group) {
+        rules.entry(&finding.rule).or_default().push(finding);
+    }
+    for (rule, findings) in rules {
+        suite.add_test_case(judged(&group, rule, Status::Passed, None, &findings, fail_on));
+    }
+}
+
 fn of_host(report: &Report, host: &Machine, fail_on: FailOn) -> TestSuite {
     let mut suite = TestSuite::new(HOST);
     for platform in &host.platforms {
         suite.add_test_case(of_platform(platform));
     }
-    let mut rules: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
-    for finding in report.findings.iter().filter(|finding| group_of(finding) == HOST) {
-        rules.entry(&finding.rule).or_default().push(finding);
-    }
-    for (rule, findings) in rules {
-        suite.add_test_case(judged(HOST, rule, Status::Passed, None, &findings, fail_on));
-    }
+    add_rules(&mut suite, report, fail_on);
     suite
 }
 
@@ -279,6 +310,31 @@ mod tests {
         assert_eq!(tests(&report, FailOn::Error), wanted);
         let text = to_junit(&report, FailOn::Error);
         assert!(text.contains("it exited with 1 instead of 0") && text.contains("error[run/command-failed]"), "{text}");
+    }
+
+    #[test]
+    fn steps_are_tests_and_what_is_wrong_with_a_dockerfile_is_one_of_its_rule() {
+        let mut report = sample::passed();
+        report.images.clear();
+        let statuses = [Status::Passed, Status::Failed, Status::Skipped, Status::Error];
+        report.steps =
+            statuses.into_iter().zip(["a", "b", "c", "d"]).map(|(is, name)| sample::step(name, is)).collect();
+        let finding = || mpcheck_finding("build/fixed-architecture");
+        report.findings = vec![finding(), finding()];
+        for (name, wanted) in [("a", "passed"), ("b", "failed"), ("c", "skipped"), ("d", "error")] {
+            assert_eq!(became(&report, FailOn::Error, "build", name), wanted);
+        }
+        assert_eq!(became(&report, FailOn::Error, "build", "build/fixed-architecture"), "passed");
+        assert_eq!(became(&report, FailOn::Warning, "build", "build/fixed-architecture"), "failed");
+        assert!(to_junit(&report, FailOn::Error).contains("$ docker build --tag"));
+    }
+
+    fn mpcheck_finding(rule: &str) -> Finding {
+        let mut finding = sample::finding();
+        rule.clone_into(&mut finding.rule);
+        (finding.severity, finding.platform) = (Severity::Warning, None);
+        finding.image.clear();
+        finding
     }
 
     #[test]

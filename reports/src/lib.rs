@@ -25,8 +25,8 @@ pub use machine::{
 };
 pub use merge::{MergeError, merge};
 pub use model::{
-    Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Shard, Status, Timing,
-    Tool, Trial, Verdict,
+    Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Shard, Status, Step,
+    StepCommand, Timing, Tool, Trial, Verdict,
 };
 pub use prometheus::to_prometheus;
 pub use schema::{SCHEMA_ID, report_schema, schema_text};

@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Check, Image, Platform, Report, Shard, Status, Tool, Trial};
+use crate::model::{Check, Image, Platform, Report, Shard, Status, Step, Tool, Trial};
 use crate::verdict::{FailOn, verdict};
 
 /// Why reports cannot be one.
@@ -80,6 +80,7 @@ pub fn merge(reports: Vec<(String, Report)>, tool: Tool, fail_on: FailOn) -> Res
             add_image(&mut images, &mut places, image, &name)?;
         }
         add_trials(&mut trials, report.trials);
+        add_steps(&mut merged.steps, report.steps);
         merged.findings.extend(report.findings);
         merged.timings.extend(report.timings);
     }
@@ -137,6 +138,16 @@ fn add_trials(all: &mut BTreeMap<String, Trial>, trials: Vec<Trial>) {
                 place.insert(trial);
             }
             Entry::Occupied(_) => {}
+        }
+    }
+}
+
+fn add_steps(all: &mut Vec<Step>, steps: Vec<Step>) {
+    for step in steps {
+        match all.iter_mut().find(|known| known.name == step.name) {
+            None => all.push(step),
+            Some(known) if is_worse(step.status, known.status) => *known = step,
+            Some(_) => {}
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct Report {
     pub host: Option<Machine>,
     /// Every broken rule, sorted by image, severity, platform, rule and path.
     pub findings: Vec<Finding>,
+    /// What was done to build and publish images, in the order in which it was done; absent where nothing was built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
     /// What became of each trial of a suite, sorted by name; absent where no suite was run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<Trial>,
@@ -131,6 +134,40 @@ pub enum RunHow {
     Native,
     /// An emulator.
     Emulated,
+}
+
+/// One step of building or publishing: what it shows, the commands that it took, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// Its name, `push/index`: it stays the same between versions.
+    pub name: String,
+    /// What it shows, in half a sentence.
+    pub title: String,
+    /// The canonical platform; `null` for a step about several.
+    pub platform: Option<String>,
+    /// The outcome.
+    pub status: Status,
+    /// Why, for every outcome but `passed`; with `passed`, what is worth knowing about it, or `null`.
+    pub reason: Option<String>,
+    /// The commands, as they can be typed into a shell, in their order.
+    pub commands: Vec<StepCommand>,
+    /// The last lines of what a failing command wrote; `null` where there is nothing to show.
+    pub output: Option<String>,
+    /// The file in which all that the commands wrote was kept; `null` where it was not.
+    pub log: Option<String>,
+    /// How long it took, checks of what came out included, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// One command of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StepCommand {
+    /// As it can be typed into a shell.
+    pub line: String,
+    /// Its exit code; `null` where it did not end by itself.
+    pub exit: Option<i32>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
 }
 
 /// One trial of a suite: one thing that is checked of one image on one platform.

@@ -4,8 +4,8 @@ use crate::machine::{
     BinfmtMisc, Builder, BuilderNode, Buildx, Engine, Handler, HostPlatform, HostStatus, InEngine, Machine,
 };
 use crate::model::{
-    Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Timing, Tool,
-    Trial, Verdict,
+    Check, Finding, Image, LayerRef, Platform, Report, RunHow, RunSummary, SCHEMA, Severity, Status, Step, StepCommand,
+    Timing, Tool, Trial, Verdict,
 };
 
 /// The digest whose every byte is this one.
@@ -48,6 +48,24 @@ pub(crate) fn image(reference: &str) -> Image {
         media_type: Some("application/vnd.oci.image.index.v1+json".to_owned()),
         error: None,
         platforms: ["linux/amd64", "linux/arm64"].map(platform).into(),
+    }
+}
+
+/// A step of building; one that did not pass has its reason.
+pub(crate) fn step(name: &str, status: Status) -> Step {
+    Step {
+        name: name.to_owned(),
+        title: "a build".to_owned(),
+        platform: None,
+        status,
+        reason: (status != Status::Passed).then(|| "the classic store".to_owned()),
+        commands: match status {
+            Status::Skipped => Vec::new(),
+            _ => vec![StepCommand { line: "docker build --tag 'a b' .".to_owned(), exit: Some(0), duration_ms: 700 }],
+        },
+        output: None,
+        log: None,
+        duration_ms: 800,
     }
 }
 
@@ -96,6 +114,7 @@ pub(crate) fn passed() -> Report {
         images: vec![image("registry.example/app:1")],
         host: None,
         findings: Vec::new(),
+        steps: Vec::new(),
         trials: Vec::new(),
         shard: None,
         timings: Vec::new(),

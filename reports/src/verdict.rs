@@ -127,7 +127,8 @@ fn checks(report: &Report) -> impl Iterator<Item = Status> + '_ {
     let images = report.images.iter().flat_map(|image| &image.platforms).flat_map(|platform| &platform.checks);
     let host = report.host.iter().flat_map(|host| &host.platforms);
     let trials = report.trials.iter().map(|trial| trial.status);
-    images.map(|check| check.status).chain(host.map(HostPlatform::outcome)).chain(trials)
+    let steps = report.steps.iter().map(|step| step.status);
+    images.map(|check| check.status).chain(host.map(HostPlatform::outcome)).chain(steps).chain(trials)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ fn report() -> Report {
         images: Vec::new(),
         host: Some(machine),
         findings: Vec::new(),
+        steps: Vec::new(),
         trials: Vec::new(),
         shard: None,
         timings: Vec::new(),

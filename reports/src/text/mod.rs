@@ -14,6 +14,7 @@ mod host_tests;
 mod image;
 mod page;
 mod ran;
+mod steps;
 mod summary;
 mod table;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub fn to_text(report: &Report, options: &TextOptions) -> String {
         host::show(&mut page, machine);
         page.blank();
     }
+    steps::show(&mut page, &report.steps);
     trials::show(&mut page, &report.trials);
     // What is wrong with the images of a suite stands at its trials.
     let of_suites = |image: &&crate::model::Image| {

@@ -3,6 +3,7 @@
 use super::fold::grouped;
 use super::image::and;
 use super::page::{Ink, Page};
+use super::steps;
 use super::timing::duration;
 use super::trials::counts;
 use crate::model::{Report, Severity, Status, Verdict};
@@ -31,16 +32,20 @@ pub(super) fn show(page: &mut Page, report: &Report) {
     if let Some(host) = &report.host {
         seen.push(format!("{} of {} platforms run here", host.ready(), host.platforms.len()));
     }
-    if report.images.len() > 1 || report.host.is_none() && report.images.is_empty() {
+    let of_images = report.host.is_none() && report.steps.is_empty();
+    if report.images.len() > 1 || of_images && report.images.is_empty() {
         seen.push(counted(report.images.len() as u64, "image", "images"));
     }
-    if report.host.is_none() || !report.images.is_empty() {
+    if of_images || !report.images.is_empty() {
         seen.push(counted(report.platforms() as u64, "platform", "platforms"));
         seen.push(counted(report.binaries(), "binary", "binaries"));
     }
     let word = page.paint(ink, word);
     // One line however narrow the page: it is what scripts and people look for.
-    page.line(&format!("{word}: {}; {}; {}", found.join(", "), seen.join(", "), duration(report.duration_ms)));
+    let steps = (!report.steps.is_empty()).then(|| steps::counts(&report.steps));
+    let parts = [steps, Some(found.join(", ")), Some(seen.join(", ")).filter(|seen| !seen.is_empty())];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    page.line(&format!("{word}: {}; {}", parts.join("; "), duration(report.duration_ms)));
 }
 
 /// Where to read on, for the worst of what was found.
@@ -68,6 +73,7 @@ fn nothing_was_tried(report: &Report) -> bool {
     let tried = host.any(|platform| platform.outcome() != Status::Skipped);
     !tried
         && report.trials.iter().all(|trial| trial.status == Status::Skipped)
+        && report.steps.iter().all(|step| step.status == Status::Skipped)
         && report.images.iter().all(|image| image.error.is_none())
         && checks.all(|check| check.status == Status::Skipped)
 }

@@ -77,6 +77,7 @@ fn report(source: &Memory) -> Report {
         images: vec![checked.image],
         host: None,
         findings: checked.findings,
+        steps: Vec::new(),
         trials: Vec::new(),
         shard: None,
         timings: Vec::new(),

@@ -1,0 +1,158 @@
+//! Where a rehearsal takes place: its directory, its names, and what it has to take away again.
+
+use super::tools::Tools;
+use crate::run::cleanup::Guard;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A directory for contexts and logs, and a name that nothing else on this host has.
+#[derive(Debug)]
+pub struct Site {
+    path: PathBuf,
+    /// The name that everything begins with: `mpcheck-build-x7Gd2k`.
+    pub(super) name: String,
+    guard: Option<Guard>,
+}
+
+impl Site {
+    /// Makes the directory, in this one.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(parent: &Path) -> io::Result<Self> {
+        let path = tempfile::Builder::new().prefix("mpcheck-build-").tempdir_in(parent)?.keep();
+        let removed = path.clone();
+        let guard = Guard::new(move || {
+            let _ = fs::remove_dir_all(&removed);
+        });
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_lowercase());
+        for part in ["logs", "context"] {
+            fs::create_dir(path.join(part))?;
+        }
+        Ok(Self { path, name: name.replace('.', "-"), guard: Some(guard) })
+    }
+
+    /// Where the logs are.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    /// Where the build's files are.
+    pub(super) fn context(&self) -> PathBuf {
+        self.path.join("context")
+    }
+
+    /// A place for a file that is written here.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Leaves the directory where it is: the commands that were told can be repeated there, and the logs be read.
+    #[must_use]
+    pub fn keep(mut self) -> PathBuf {
+        if let Some(guard) = self.guard.take() {
+            guard.forget();
+        }
+        self.path.clone()
+    }
+}
+
+/// What was made in an engine, and is removed when this is dropped, or a signal ends the process.
+#[derive(Debug)]
+pub(super) struct Leftovers {
+    things: Arc<Mutex<Things>>,
+    guard: Option<Guard>,
+    left: Arc<Mutex<Vec<String>>>,
+}
+
+#[derive(Debug, Default)]
+struct Things {
+    images: Vec<String>,
+    builders: Vec<String>,
+    containers: Vec<String>,
+    manifests: Vec<String>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Leftovers {
+    pub(super) fn new(tools: &Tools) -> Self {
+        let things = Arc::new(Mutex::new(Things::default()));
+        let left = Arc::new(Mutex::new(Vec::new()));
+        let (removed, remaining, tools) = (Arc::clone(&things), Arc::clone(&left), tools.clone());
+        let guard = Guard::new(move || {
+            let things = std::mem::take(&mut *locked(&removed));
+            *locked(&remaining) = things.remove(&tools);
+        });
+        Self { things, guard: Some(guard), left }
+    }
+
+    /// Written down before it is made: an image of this name in the engine.
+    pub(super) fn image(&self, name: &str) {
+        locked(&self.things).images.push(name.to_owned());
+    }
+
+    /// A builder.
+    pub(super) fn builder(&self, name: &str) {
+        locked(&self.things).builders.push(name.to_owned());
+    }
+
+    /// A container.
+    pub(super) fn container(&self, name: &str) {
+        locked(&self.things).containers.push(name.to_owned());
+    }
+
+    /// A list in docker's own store of lists that are not pushed yet.
+    pub(super) fn manifest(&self, name: &str) {
+        locked(&self.things).manifests.push(name.to_owned());
+    }
+
+    /// A builder that is gone.
+    pub(super) fn builder_gone(&self, name: &str) {
+        locked(&self.things).builders.retain(|known| known != name);
+    }
+
+    /// Removes everything now, and says what could not be removed.
+    pub(super) fn remove(mut self) -> Vec<String> {
+        drop(self.guard.take());
+        std::mem::take(&mut *locked(&self.left))
+    }
+}
+
+impl Things {
+    /// What is still there afterwards, as the commands that remove it.
+    fn remove(self, tools: &Tools) -> Vec<String> {
+        let mut left = Vec::new();
+        let mut all = |kind: &[&str], check: &[&str], names: Vec<String>| {
+            if names.is_empty() {
+                return;
+            }
+            let words = |of: &[&str], names: &[String]| -> Vec<String> {
+                of.iter().map(|word| (*word).to_owned()).chain(names.iter().cloned()).collect()
+            };
+            if tools.undo(&words(kind, &names)) {
+                return;
+            }
+            // Some of them were never made.
+            for name in names {
+                let one = [name];
+                if tools.undo(&words(check, &one)) && !tools.undo(&words(kind, &one)) {
+                    left.push(format!("docker {}", words(kind, &one).join(" ")));
+                }
+            }
+        };
+        all(&["container", "rm", "--force", "--volumes"], &["container", "inspect"], self.containers);
+        all(&["buildx", "rm", "--force"], &["buildx", "inspect"], self.builders);
+        all(&["image", "rm", "--force"], &["image", "inspect"], self.images);
+        for list in self.manifests {
+            // Not there any more once it was pushed with --purge.
+            tools.undo(&["manifest", "rm", &list]);
+        }
+        left
+    }
+}

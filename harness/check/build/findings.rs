@@ -1,0 +1,148 @@
+//! What became of each step, as rows of the report and as findings.
+
+use crate::build::fault::{Cause, Doing, Fault};
+use crate::build::{Outcome, Step, Wrong};
+use crate::check::draft::Draft;
+use crate::check::rule::{self, Rule};
+use mpcheck_reports as reports;
+use mpcheck_reports::{Finding, Status, StepCommand};
+use std::time::Duration;
+
+/// The part of a report that is about building.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The steps.
+    pub steps: Vec<reports::Step>,
+    /// What did not work.
+    pub findings: Vec<Finding>,
+}
+
+/// Tells of steps, and of what could not be removed after them.
+#[must_use]
+pub fn told(steps: &[Step], left: &[String]) -> Told {
+    let mut findings: Vec<Finding> = steps.iter().filter_map(finding).collect();
+    if !left.is_empty() {
+        let message = format!("not everything could be removed: {}", left.join(", "));
+        let hint = "remove it by hand; nothing else uses these names";
+        findings.push(Draft::new(&rule::LEFT_BEHIND, message, hint).done());
+    }
+    Told { steps: steps.iter().map(row).collect(), findings }
+}
+
+fn row(step: &Step) -> reports::Step {
+    let (status, reason, output) = match &step.outcome {
+        Outcome::Passed(told) => (Status::Passed, told.clone(), None),
+        Outcome::Skipped(why) => (Status::Skipped, Some(why.clone()), None),
+        Outcome::Failed(fault) => (Status::Failed, Some(fault.told()), Some(fault.said.clone())),
+        Outcome::Wrong(Wrong::Image(why) | Wrong::Differs(why)) => (Status::Failed, Some(why.clone()), None),
+        Outcome::Undecided(why) => (Status::Error, Some(why.clone()), None),
+    };
+    let commands = step.commands.iter().map(|done| StepCommand {
+        line: done.line.clone(),
+        exit: done.exit(),
+        duration_ms: milliseconds(done.took),
+    });
+    reports::Step {
+        name: step.name.clone(),
+        title: step.title.clone(),
+        platform: step.platform.as_ref().map(ToString::to_string),
+        status,
+        reason,
+        commands: commands.collect(),
+        output: output.filter(|output| !output.is_empty()),
+        log: step.log.as_ref().map(|path| path.display().to_string()),
+        duration_ms: milliseconds(step.took),
+    }
+}
+
+fn milliseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn finding(step: &Step) -> Option<Finding> {
+    match &step.outcome {
+        Outcome::Failed(fault) => Some(of_fault(step, fault)),
+        Outcome::Wrong(Wrong::Differs(why)) => {
+            let hint =
+                "build from the same files and bases for each way, without cache (--no-cache), and compare again";
+            Some(Draft::new(&rule::DIFFERENT_RESULTS, why.clone(), hint).done())
+        }
+        // The image's own findings say it.
+        Outcome::Wrong(Wrong::Image(_)) | Outcome::Passed(_) | Outcome::Skipped(_) | Outcome::Undecided(_) => None,
+    }
+}
+
+fn of_fault(step: &Step, fault: &Fault) -> Finding {
+    let (rule, hint) = rule_and_hint(fault);
+    let on = fault.platform.as_ref().map(|platform| format!(" for {platform}")).unwrap_or_default();
+    let mut draft = Draft::new(rule, format!("step `{}`{on}: {}", step.name, fault.told()), hint);
+    if let Some(platform) = &fault.platform {
+        draft = draft.named(platform);
+    }
+    // The rest of what it said stands with the step.
+    match fault.said.lines().last() {
+        Some(last) => draft.observed(last).done(),
+        None => draft.done(),
+    }
+}
+
+fn rule_and_hint(fault: &Fault) -> (&'static Rule, String) {
+    let architecture = fault.platform.as_ref().map_or("ARCH", |platform| platform.architecture());
+    match (&fault.cause, fault.doing) {
+        (Cause::NoEmulator, _) => (
+            &rule::NO_EMULATOR,
+            format!(
+                "as root: `mpcheck host install {architecture}`; a builder in a container or on another machine needs it \
+                 there: `docker run --privileged --rm tonistiigi/binfmt --install {architecture}`"
+            ),
+        ),
+        (Cause::TimedOut, _) => (
+            &rule::BUILD_TIMEOUT,
+            "look at the end of its log for what it waits for; where it is only slow, give it more: --timeout 30m".to_owned(),
+        ),
+        (Cause::NoBase | Cause::BaseLacksPlatform, _) => (
+            &rule::BASE_MISSING,
+            "see which platforms it has: `docker buildx imagetools inspect BASE`; take another base or tag, or leave the \
+             platform out"
+                .to_owned(),
+        ),
+        (Cause::WrongMachine, _) | (Cause::Other, Doing::Run) => (
+            &rule::WRONG_RESULT,
+            "`mpcheck host` says what runs this platform here; then repeat the step's commands by hand".to_owned(),
+        ),
+        (Cause::Other, Doing::Builder) => (
+            &rule::BUILDER_FAILED,
+            "`docker buildx ls` lists all builders with what is wrong with them; `docker logs buildx_buildkit_NAME0` is \
+             the builder's own log"
+                .to_owned(),
+        ),
+        (Cause::IsList, _) => (
+            &rule::MANIFEST_LIST,
+            "push with --provenance=false --sbom=false, or join them with `docker buildx imagetools create`".to_owned(),
+        ),
+        (Cause::Refused, _) => (
+            &rule::PUSH_FAILED,
+            "`docker login HOST` as somebody who may push there; a registry may also want the repository to be made first"
+                .to_owned(),
+        ),
+        (Cause::Unreachable, _) => (
+            &rule::PUSH_FAILED,
+            "`curl -v https://HOST/v2/` from here; an engine or a builder in a container has another loopback and other \
+             names than this machine"
+                .to_owned(),
+        ),
+        (Cause::PlainHttp, _) => (
+            &rule::PUSH_FAILED,
+            "add HOST to insecure-registries in daemon.json, or give the registry a certificate; `docker manifest` needs \
+             --insecure"
+                .to_owned(),
+        ),
+        (Cause::Other, Doing::Push) => {
+            (&rule::PUSH_FAILED, "the step's log has all that was said, and the registry's log its side".to_owned())
+        }
+        (Cause::Other, Doing::Build) => (
+            &rule::BUILD_FAILED,
+            "repeat the step's command by hand; its log has all that the build said".to_owned(),
+        ),
+    }
+}

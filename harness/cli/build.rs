@@ -1,0 +1,335 @@
+//! `mpcheck build`: does this host build and publish for several platforms, and is what comes out right?
+
+use super::arguments::{Color, ReadingArguments, ResultArguments, RunArguments, SourceArguments};
+use super::check::{milliseconds, not_of_a_host, reader};
+use super::console;
+use super::failure::Failure;
+use super::output::{self, ReportFile};
+use super::progress::Progress;
+use super::run::Running;
+use crate::build::own::{self, Request};
+use crate::build::rehearsal::{Plan, rehearse};
+use crate::build::{Made, Site, Tools};
+use crate::check::build::{Inspection, Told, told};
+use crate::check::run::Wish;
+use crate::check::{self, Requirements, Runs};
+use crate::image::examine::Unpack;
+use crate::image::reader::{Depth, Reader};
+use crate::image::reference::ImageName;
+use crate::platform::{Platform, Selection};
+use crate::run::choose::How;
+use crate::run::cleanup;
+use crate::run::set::RunnerSet;
+use mpcheck_reports::{self as reports, Finding, Report, Tool, Verdict};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+/// What a rehearsal is for where nobody says it.
+const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
+
+pub(super) const AFTER_HELP: &str = "\
+Without CONTEXT every way to build and publish is rehearsed with the host's own docker and buildx: one build for each \
+platform under emulation, one build of several, a builder in a container, cross compilation and its broken twin, an index \
+pushed at once, images joined by docker manifest and by imagetools. It needs no image from anywhere, and removes all \
+that it makes. With CONTEXT your own Dockerfile is built and what comes out is checked like any image.
+
+Examples:
+  mpcheck build
+  mpcheck build --platform linux/amd64,linux/arm64,linux/s390x --registry ghcr.io/me/rehearsal
+  mpcheck build . --platform linux/amd64,linux/arm64 --check-dockerfile
+  mpcheck build . -f docker/Dockerfile --build-arg VERSION=1.2 --output oci.tar -- --secret id=token
+
+Exit codes: 0 all that is possible here works; 1 something does not; 2 wrong usage; 3 there is nothing to build with, or \
+something could not be told; 4 nothing could be tried.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct BuildArguments {
+    /// The directory (or the address of a repository) whose Dockerfile is built; without it, a rehearsal
+    #[arg(value_name = "CONTEXT")]
+    context: Option<String>,
+
+    /// The Dockerfile [default: Dockerfile in CONTEXT]
+    #[arg(long, short, value_name = "FILE", requires = "context")]
+    file: Option<PathBuf>,
+
+    /// The platforms [default of a rehearsal: linux/amd64,linux/arm64]
+    #[arg(long, value_name = "PLATFORM,..")]
+    platform: Vec<String>,
+
+    /// A value of an ARG, NAME=VALUE, or NAME for that of the environment; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", requires = "context")]
+    build_arg: Vec<String>,
+
+    /// The stage to build, instead of the last one
+    #[arg(long, value_name = "STAGE", requires = "context")]
+    target: Option<String>,
+
+    /// Keep the image as this OCI archive
+    #[arg(long, short, value_name = "FILE", requires = "context")]
+    output: Option<PathBuf>,
+
+    /// The builder of buildx that builds; in a rehearsal, instead of one that is made
+    #[arg(long, value_name = "NAME")]
+    builder: Option<String>,
+
+    /// Rehearse with this base image, which has a shell, instead of none
+    #[arg(long, value_name = "IMAGE", conflicts_with = "context")]
+    base: Option<String>,
+
+    /// Rehearse pushing to this repository, with your login, instead of a registry that is started for it; what is
+    /// pushed stays there
+    #[arg(long, value_name = "HOST/NAME", conflicts_with = "context")]
+    registry: Option<String>,
+
+    /// Keep the directory of contexts, Dockerfiles and logs, so that commands can be repeated; it is kept anyway where a
+    /// step fails
+    #[arg(long)]
+    keep: bool,
+
+    /// How long each command that builds or pushes may take: 30s, 10m
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::arguments::timeout)]
+    step_timeout: Duration,
+
+    #[command(flatten)]
+    result: ResultArguments,
+
+    /// Show all paths
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
+
+    /// No progress and no warnings on standard error
+    #[arg(long, short)]
+    quiet: bool,
+
+    #[command(flatten, next_help_heading = "Running")]
+    running: RunArguments,
+
+    #[command(flatten, next_help_heading = "Reading")]
+    reading: ReadingArguments,
+
+    #[command(flatten, next_help_heading = "Registries and engines")]
+    source: SourceArguments,
+
+    /// Options for `docker buildx build`, behind --: --secret id=token --pull
+    #[arg(last = true, value_name = "OPTION", requires = "context")]
+    more: Vec<String>,
+}
+
+/// What a report of building is made of.
+#[derive(Default)]
+struct Parts {
+    told: Told,
+    images: Vec<reports::Image>,
+    findings: Vec<Finding>,
+}
+
+/// Rehearses, or builds; prints the result and gives the exit code.
+pub(super) fn run(arguments: &BuildArguments, color: Color) -> Result<u8, Failure> {
+    not_of_a_host(&arguments.result)?;
+    let (started, begun) = (SystemTime::now(), Instant::now());
+    let platforms = platforms(arguments)?;
+    super::run::check_usage(&arguments.running)?;
+    check_words(arguments)?;
+    let files = arguments.result.report.iter().map(|(format, path)| ReportFile::prepare(*format, path));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
+    let reader = reader(&arguments.reading, &arguments.source);
+    let site = Site::new(&std::env::temp_dir()).map_err(|error| {
+        Failure::unexamined(format!("no directory can be made in {}: {error}", std::env::temp_dir().display()))
+            .hint("set TMPDIR to one that can be written")
+    })?;
+    let tools = Tools::find(&reader.sources.for_engine(), &site.logs(), arguments.step_timeout)
+        .map_err(|not_ready| Failure::unexamined(not_ready.why).hint(not_ready.hint))?;
+    let work = Work { arguments, reader: &reader, site: &site, tools: &tools, color };
+    let parts = match &arguments.context {
+        None => work.rehearsal(platforms)?,
+        Some(context) => work.own(context, platforms)?,
+    };
+    let mut report = report(parts, started, begun.elapsed());
+    report.verdict = reports::verdict(&report, arguments.result.fail_on);
+    report.sort();
+    if arguments.keep || report.steps.iter().any(|step| step.log.is_some()) {
+        let path = site.keep();
+        console::warn(&format!("the files of the build and its logs are kept in {}", path.display()), color);
+    }
+    for file in files {
+        file.write(&report, arguments.result.fail_on, arguments.verbose)?;
+    }
+    output::to_stdout(&report, &arguments.result, arguments.verbose, color)?;
+    Ok(reports::exit_code(&report, arguments.result.fail_on))
+}
+
+/// The platforms that are asked for.
+fn platforms(arguments: &BuildArguments) -> Result<Vec<Platform>, Failure> {
+    let hint = "platforms are written os/architecture[/variant]: linux/arm64, linux/arm/v7";
+    let given = arguments.platform.iter().map(String::as_str);
+    let selection = match (arguments.platform.is_empty(), &arguments.context) {
+        (true, Some(_)) => {
+            return Err(Failure::usage("--platform is missing: the platforms that the Dockerfile is built for")
+                .hint("such as --platform linux/amd64,linux/arm64"));
+        }
+        (true, None) => Selection::parse(PLATFORMS),
+        (false, _) => Selection::parse(given),
+    };
+    let selection = selection.map_err(|error| Failure::usage(format!("--platform: {error}")).hint(hint))?;
+    if selection.is_all() {
+        return Err(Failure::usage("--platform: `all` names no platform").hint(hint));
+    }
+    Ok(selection.platforms().to_vec())
+}
+
+/// What can be told to be wrong before anything is made.
+fn check_words(arguments: &BuildArguments) -> Result<(), Failure> {
+    if let Some(registry) = &arguments.registry {
+        let name = ImageName::parse(registry)
+            .map_err(|error| Failure::usage(format!("--registry: {error}")).hint("such as ghcr.io/me/rehearsal"))?;
+        if registry.contains('@') || registry.rsplit('/').next().is_some_and(|last| last.contains(':')) {
+            return Err(Failure::usage("--registry: it is a repository, without a tag or digest")
+                .hint(format!("such as {}/{}", name.registry, name.repository)));
+        }
+    }
+    if let Some(base) = &arguments.base {
+        ImageName::parse(base).map_err(|error| {
+            Failure::usage(format!("--base: {error}")).hint("an image with a shell, such as alpine:latest")
+        })?;
+    }
+    if let Some(context) = &arguments.context {
+        check_context(context, arguments.file.as_deref())?;
+    }
+    Ok(())
+}
+
+/// A directory has to be there; an address is docker's business.
+fn check_context(context: &str, file: Option<&Path>) -> Result<(), Failure> {
+    if context == "-" {
+        return Err(Failure::usage(
+            "a context from standard input cannot be built for several platforms one after the other",
+        )
+        .hint("unpack it into a directory, and name that"));
+    }
+    if context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/") {
+        return Ok(());
+    }
+    if !Path::new(context).is_dir() {
+        return Err(Failure::usage(format!("there is no directory {context} to build"))
+            .hint("name the build's context, as for docker build; an image is checked by `mpcheck IMAGE`"));
+    }
+    let dockerfile = file.map_or_else(|| Path::new(context).join("Dockerfile"), Path::to_owned);
+    if !dockerfile.is_file() {
+        return Err(Failure::usage(format!("there is no Dockerfile {}", dockerfile.display()))
+            .hint("name it by --file, as for docker build: the path is from here, not from the context"));
+    }
+    Ok(())
+}
+
+struct Work<'a> {
+    arguments: &'a BuildArguments,
+    reader: &'a Reader,
+    site: &'a Site,
+    tools: &'a Tools,
+    color: Color,
+}
+
+impl Work<'_> {
+    fn how(&self) -> How {
+        self.arguments.running.run.into()
+    }
+
+    fn rehearsal(&self, platforms: Vec<Platform>) -> Result<Parts, Failure> {
+        let arguments = self.arguments;
+        let plan = Plan {
+            platforms,
+            base: arguments.base.clone(),
+            builder: arguments.builder.clone(),
+            registry: arguments.registry.clone(),
+        };
+        if let Some(platform) = plan.impossible().first() {
+            return Err(Failure::usage(format!(
+                "--platform: {platform} cannot be rehearsed: there is no program for it"
+            ))
+            .hint("Linux platforms of `mpcheck host`'s list can"));
+        }
+        let runners = RunnerSet::new(&[self.how()], self.reader, false);
+        let wish = Wish { machine: true, timeout: arguments.running.timeout, ..Wish::default() };
+        let inspection = Inspection::new(self.reader, &runners, self.how(), wish);
+        let progress = Progress::new(arguments.quiet);
+        let rehearsed = rehearse(self.tools, self.site, &plan, &inspection, &|title| progress.doing(title));
+        progress.finish();
+        let rehearsed = rehearsed.map_err(|error| {
+            Failure::unexamined(format!("the files of the rehearsal cannot be written: {error}")).hint("set TMPDIR")
+        })?;
+        let found = inspection.into_found();
+        Ok(Parts { told: told(&rehearsed.steps, &rehearsed.left), images: found.images, findings: found.findings })
+    }
+
+    fn own(&self, context: &str, platforms: Vec<Platform>) -> Result<Parts, Failure> {
+        let arguments = self.arguments;
+        let request = Request {
+            context: context.to_owned(),
+            dockerfile: arguments.file.clone(),
+            platforms,
+            build_args: arguments.build_arg.clone(),
+            target: arguments.target.clone(),
+            builder: arguments.builder.clone(),
+            more: arguments.more.clone(),
+            output: arguments.output.clone(),
+        };
+        let running = Running::new(&arguments.running, self.reader)?;
+        let progress = Progress::new(arguments.quiet);
+        let built = own::build(self.tools, self.site, &request, &|title| progress.doing(title));
+        progress.finish();
+        let mut parts = Parts::default();
+        for made in &built.images {
+            self.check(made, &running, &mut parts);
+        }
+        let steps = built.steps.clone();
+        parts.told = told(&steps, &built.remove());
+        Ok(parts)
+    }
+
+    /// All that is checked of any image.
+    fn check(&self, made: &Made, running: &Running, parts: &mut Parts) {
+        let progress = Progress::new(self.arguments.quiet);
+        let wanted = |platform: &Platform| running.wants_unpacked(platform);
+        let unpack = running.store().map(|store| Unpack { store, of: &wanted });
+        let read = self.reader.read(&made.location, &Selection::all(), Depth::Layers(unpack), &progress);
+        let (facts, source) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                progress.finish();
+                let why = self.reader.told(&made.reference, &made.location, &error);
+                return parts.images.push(check::unread(&made.reference, &made.location, why));
+            }
+        };
+        progress.running(facts.platforms.len());
+        let attempts = running.attempts(&facts, source.as_ref(), &made.location, self.reader.jobs);
+        let warnings = progress.finish();
+        if !self.arguments.quiet {
+            warnings.iter().chain(&facts.warnings).for_each(|warning| console::warn(warning, self.color));
+        }
+        let requirements = Requirements { required: made.platforms.clone(), ..Requirements::default() };
+        let runs = Runs { attempts, required: running.required };
+        let checked = check::image(&facts, &made.reference, &requirements, &runs);
+        parts.images.push(checked.image);
+        parts.findings.extend(checked.findings);
+    }
+}
+
+fn report(parts: Parts, started: SystemTime, took: Duration) -> Report {
+    let mut findings = parts.findings;
+    findings.extend(parts.told.findings);
+    Report {
+        schema: reports::SCHEMA.to_owned(),
+        tool: Tool { name: "mpcheck".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        started: humantime::format_rfc3339_millis(started).to_string(),
+        duration_ms: milliseconds(took),
+        verdict: Verdict::Error,
+        images: parts.images,
+        host: None,
+        findings,
+        steps: parts.told.steps,
+        trials: Vec::new(),
+        shard: None,
+        timings: Vec::new(),
+    }
+}
