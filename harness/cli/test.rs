@@ -142,6 +142,8 @@ pub(super) fn run(arguments: &TestArguments, color: Color) -> Result<u8, Failure
     cleanup::on_signal().map_err(|error| Failure::unexamined(format!("signals cannot be caught: {error}")))?;
     let progress = Arc::new(Progress::new(arguments.quiet));
     session.watched_by(Arc::<Progress>::clone(&progress));
+    let told = Arc::clone(&progress);
+    session.steps_watched_by(Arc::new(move |step| told.doing(step)));
     let jobs = arguments.reading.jobs.map_or_else(crate::image::reader::default_jobs, usize::from);
     let outcomes = in_parallel(&wanted, jobs, |at| session.outcome(*at));
     let mut warnings = progress.finish();
@@ -236,6 +238,14 @@ fn contradiction(suites: &[Suite], arguments: &TestArguments) -> Result<(), Fail
 fn change(suite: &mut Suite, arguments: &TestArguments) {
     if let Some(host) = suite.host.as_mut().filter(|_| arguments.result.fail_on == FailOn::Warning) {
         host.fail_on = FailOn::Warning;
+    }
+    for rehearsal in &mut suite.rehearsals {
+        if let Some(run) = arguments.run {
+            rehearsal.how = run.into();
+        }
+        if arguments.result.fail_on == FailOn::Warning {
+            rehearsal.fail_on = FailOn::Warning;
+        }
     }
     for image in &mut suite.images {
         if let Some(run) = arguments.run {

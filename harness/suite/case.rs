@@ -41,6 +41,8 @@ pub enum Subject {
     Image(usize),
     /// A platform of an image, by the places of both.
     Platform(usize, usize),
+    /// A rehearsal of building, by its place.
+    Rehearsal(usize),
 }
 
 impl Subject {
@@ -48,7 +50,7 @@ impl Subject {
     #[must_use]
     pub const fn image(self) -> Option<usize> {
         match self {
-            Self::Host => None,
+            Self::Host | Self::Rehearsal(_) => None,
             Self::Image(image) | Self::Platform(image, _) => Some(image),
         }
     }
@@ -75,6 +77,10 @@ pub enum Kind {
     Ready(usize),
     /// The host itself.
     Health,
+    /// The Dockerfile of an image that is built.
+    Dockerfile,
+    /// Building an image, or a rehearsal of it.
+    Build,
 }
 
 /// Groups of rules and what their trials are called.
@@ -102,6 +108,12 @@ pub fn cases(suites: &[Suite], tests: &Tests) -> Vec<Case> {
         }
         for (place, image) in suite.images.iter().enumerate() {
             let group = format!("{}/{}", suite.name, image.name);
+            if let Some(build) = &image.build {
+                if build.check_dockerfile {
+                    add(&group, "dockerfile".to_owned(), Subject::Image(place), Kind::Dockerfile, None);
+                }
+                add(&group, "build".to_owned(), Subject::Image(place), Kind::Build, None);
+            }
             if image.rules {
                 add(&group, "platforms".to_owned(), Subject::Image(place), Kind::Platforms, None);
             }
@@ -112,6 +124,10 @@ pub fn cases(suites: &[Suite], tests: &Tests) -> Vec<Case> {
                     add(&group, check, Subject::Platform(place, number), kind, ignored);
                 }
             }
+        }
+        for (place, rehearsal) in suite.rehearsals.iter().enumerate() {
+            let group = format!("{}/{}", suite.name, rehearsal.name);
+            add(&group, "build".to_owned(), Subject::Rehearsal(place), Kind::Build, None);
         }
     }
     cases

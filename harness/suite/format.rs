@@ -4,11 +4,13 @@
 //! Whatever is text may have variables in it, which are put in after the file was read (`variable.rs`); so text is kept
 //! with its place, and what it means is found out in `resolve.rs`.
 
+mod build;
 mod value;
 
+pub(super) use build::Build;
 pub(super) use value::{Told, Value};
 
-use super::items::{ItemsSeed, Keyed, items, words};
+use super::items::{ItemsSeed, Keyed, PlacedItemsSeed, items, words};
 use super::located::{At, NumbersToo, Pairs, Place, Texts, numbers_too};
 use crate::check::rule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -22,7 +24,7 @@ use std::marker::PhantomData;
 pub(super) const VERSION: &str = "1";
 
 /// The keys of a suite. Those that start with `x-` are anybody's: a place for anchors.
-pub(super) const KEYS: [&str; 6] = ["version", "name", "variables", "defaults", "host", "images"];
+pub(super) const KEYS: [&str; 7] = ["version", "name", "variables", "defaults", "host", "images", "builds"];
 
 /// What images should be on every platform. A file may have several suites, as YAML documents with `---` between them.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -48,6 +50,8 @@ pub(super) struct Document {
     pub(super) host: Option<Host>,
     /// The images.
     pub(super) images: Option<Vec<Image>>,
+    /// What is built by this host's docker to be checked, and rehearsals of building and publishing on it.
+    pub(super) builds: Option<Vec<At<Build>>>,
     /// Whether that is so.
     #[schemars(skip)]
     pub(super) version_is_first: bool,
@@ -116,6 +120,7 @@ impl<'de> Deserialize<'de> for Document {
                         "defaults" => document.defaults = map.next_value()?,
                         "host" => document.host = map.next_value()?,
                         "images" => document.images = map.next_value_seed(ItemsSeed(PhantomData))?,
+                        "builds" => document.builds = map.next_value_seed(PlacedItemsSeed(PhantomData))?,
                         other => {
                             let is_extension = other.starts_with("x-");
                             map.next_value::<IgnoredAny>()?;

@@ -72,7 +72,7 @@ fn suites_of(path: &Path, about: Option<&About>) -> Result<Vec<Suite>, SuiteErro
             let About { reference, location, platforms } = about.clone();
             let image = ImagePlan::of_structure(&reference, location, platforms, path.to_owned());
             let name = super::name::made_of(&stem);
-            Ok(vec![Suite { name, file: path.to_owned(), images: vec![image], host: None }])
+            Ok(vec![Suite { name, file: path.to_owned(), images: vec![image], rehearsals: Vec::new(), host: None }])
         }
         None => load(path, &|name| std::env::var(name).ok(), Date::of(SystemTime::now())),
     }

@@ -37,6 +37,19 @@ impl<'de, T: Deserialize<'de> + Keyed> DeserializeSeed<'de> for ItemsSeed<T> {
     }
 }
 
+/// The same with the place of each item.
+pub(super) struct PlacedItemsSeed<T>(pub(super) PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + Keyed> DeserializeSeed<'de> for PlacedItemsSeed<T> {
+    type Value = Option<Vec<At<T>>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Vec<At<T>>>, D::Error> {
+        let list = Option::<List<At<Item<T>>>>::deserialize(deserializer)?;
+        let bare = |item: At<Item<T>>| At { value: item.value.0, place: item.place };
+        Ok(list.map(|List(items)| items.into_iter().map(bare).collect()))
+    }
+}
+
 /// A list of words, or nothing.
 pub(super) fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<At<String>>>, D::Error> {
     let list = Option::<List<Word>>::deserialize(deserializer)?;
@@ -61,6 +74,12 @@ struct List<T>(Vec<T>);
 impl<T: Keyed> OfList for Item<T> {
     fn instead(text: &str) -> String {
         format!("`- {}: {}`", T::KEY, cut(text))
+    }
+}
+
+impl<T: OfList> OfList for At<T> {
+    fn instead(text: &str) -> String {
+        T::instead(text)
     }
 }
 

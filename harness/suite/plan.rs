@@ -2,6 +2,8 @@
 //! that no longer knows how it was written; whoever runs it looks at nothing else.
 
 use super::Place;
+use crate::build::own::Request;
+use crate::build::rehearsal;
 use crate::check::date::Date;
 use crate::check::pattern::{BytePattern, Pattern};
 use crate::check::policy::{Policy, Severities};
@@ -24,8 +26,10 @@ pub struct Suite {
     pub name: String,
     /// The file that it was read from.
     pub file: PathBuf,
-    /// The images, at least one where no host is named.
+    /// The images, at least one where nothing else is named; those that are built come last.
     pub images: Vec<ImagePlan>,
+    /// The rehearsals of building and publishing.
+    pub rehearsals: Vec<RehearsalPlan>,
     /// What is asked of the host.
     pub host: Option<HostPlan>,
 }
@@ -37,8 +41,10 @@ pub struct ImagePlan {
     pub name: String,
     /// The image as the report calls it: what the suite says, with its variables put in.
     pub reference: String,
-    /// Where it is read from; paths are relative to where the program runs.
+    /// Where it is read from; paths are relative to where the program runs. Nowhere, for one that has to be built first.
     pub location: Location,
+    /// How it is built first; `None` for one that is there.
+    pub build: Option<BuildPlan>,
     /// Where the suite names it.
     pub line: Line,
     /// Whether the rules are trials, and running at all, besides what the suite asks for by name.
@@ -71,6 +77,7 @@ impl ImagePlan {
             name: super::resolve::image_name(&location),
             reference: reference.to_owned(),
             location,
+            build: None,
             line: 1,
             rules: false,
             platforms,
@@ -99,6 +106,39 @@ impl Default for RunPlan {
         }
     }
 }
+
+/// How an image is built.
+#[derive(Debug, Clone)]
+pub struct BuildPlan {
+    /// What is built, but for the platforms: those are the image's.
+    pub request: Request,
+    /// Whether the Dockerfile is checked by itself.
+    pub check_dockerfile: bool,
+    /// How long each command may take.
+    pub timeout: Duration,
+}
+
+/// A rehearsal of building and publishing on this host.
+#[derive(Debug, Clone)]
+pub struct RehearsalPlan {
+    /// Its name in the names of trials: unique in the suite, images included, no `/` in it.
+    pub name: String,
+    /// What is rehearsed.
+    pub plan: rehearsal::Plan,
+    /// By which runner what comes out is run.
+    pub how: How,
+    /// How long each command may take.
+    pub timeout: Duration,
+    /// How bad its broken rules are.
+    pub severities: Severities,
+    /// The lowest severity that fails it.
+    pub fail_on: FailOn,
+    /// Where the suite asks.
+    pub line: Line,
+}
+
+/// How long a command that builds or pushes may take of which nothing else is said.
+pub const BUILD_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How long a command may take of which nothing else is said.
 pub const TIMEOUT: Duration = Duration::from_secs(60);

@@ -15,10 +15,10 @@ use std::path::{Component, Path};
 
 /// The most that defaults may become when every image has them, in characters of their debugging form: what takes memory
 /// is in it, each text once.
-const MAX_EXPANDED: usize = 128 << 20;
+pub(super) const MAX_EXPANDED: usize = 128 << 20;
 
 /// What the trials of a suite's `host:` are called, where those of images have the image's name.
-const HOST: &str = "host";
+pub(super) const HOST: &str = "host";
 
 /// How much of the way to an image may be in its name.
 const MAX_PARTS: usize = 5;
@@ -89,7 +89,7 @@ pub(super) fn images(
 }
 
 /// How many characters the debugging form has.
-fn weight(settings: &Settings) -> usize {
+pub(super) fn weight(settings: &Settings) -> usize {
     struct Counter(usize);
 
     impl fmt::Write for Counter {
@@ -142,7 +142,14 @@ pub(in crate::suite) fn made_names(location: &Location) -> Vec<String> {
 }
 
 impl Resolver<'_> {
-    fn image(&mut self, name: String, reference: At<String>, location: Location, settings: &Settings) -> ImagePlan {
+    /// What is said of one image.
+    pub(super) fn image(
+        &mut self,
+        name: String,
+        reference: At<String>,
+        location: Location,
+        settings: &Settings,
+    ) -> ImagePlan {
         let place = reference.place;
         let platforms = self.platforms(settings.platforms.as_ref());
         if settings.platforms.as_ref().is_none_or(|platforms| platforms.as_slice().is_empty()) {
@@ -159,6 +166,7 @@ impl Resolver<'_> {
         });
         let plan = ImagePlan {
             rules: true,
+            build: None,
             name,
             location,
             line: place.line,

@@ -18,7 +18,7 @@ fn merged<T: Clone>(own: Option<T>, default: Option<&T>, merge: impl Fn(T, &T) -
 
 impl Settings {
     /// These settings, and what the defaults have besides.
-    pub(super) fn over(self, defaults: &Self) -> Self {
+    pub(in crate::suite) fn over(self, defaults: &Self) -> Self {
         Self {
             platforms: own(self.platforms, defaults.platforms.as_ref()),
             exact: self.exact.or(defaults.exact),

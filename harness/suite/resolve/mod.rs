@@ -1,6 +1,7 @@
 //! From documents to suites: variables and defaults are put in, texts get their meaning, names are made. What is wrong
 //! is collected, so that one look at a file tells all of it.
 
+mod build;
 mod context;
 mod expectation;
 mod image;
@@ -43,7 +44,7 @@ pub(super) fn suites(
         return Err(SuiteError::wrong(resolver.problems));
     }
     for (suite, place) in suites.iter().zip(&places) {
-        if suite.images.is_empty() && suite.host.is_none() {
+        if suite.images.is_empty() && suite.rehearsals.is_empty() && suite.host.is_none() {
             let message = format!("the suite `{}` has no images, so nothing would be checked", shown(&suite.name));
             let problem = Problem::new(file, message, "add `images:` with at least one `- image: NAME`").at(*place);
             return Err(SuiteError::Empty(problem));
@@ -88,9 +89,12 @@ fn suite(resolver: &mut Resolver<'_>, document: Document, name: String) -> Suite
         HostPlan { require, severities, fail_on: FailOn::default(), line }
     });
     let defaults = document.defaults.unwrap_or_default();
-    let images = image::images(resolver, document.images.unwrap_or_default(), &defaults, host.is_some());
+    let mut images = image::images(resolver, document.images.unwrap_or_default(), &defaults, host.is_some());
+    let builds = document.builds.unwrap_or_default();
+    let build::Builds { images: built, rehearsals } = build::builds(resolver, builds, &defaults, &images, host.is_some());
+    images.extend(built);
     resolver.tell_unapplied();
-    Suite { name, file: resolver.file.to_owned(), images, host }
+    Suite { name, file: resolver.file.to_owned(), images, rehearsals, host }
 }
 
 impl Resolver<'_> {

@@ -55,7 +55,7 @@ impl Work<'_> {
     }
 
     /// The platforms of the plan, by their places, that something is asked of.
-    fn platforms(&self) -> BTreeSet<usize> {
+    pub(super) fn platforms(&self) -> BTreeSet<usize> {
         let all = self.cases.iter().any(|(_, case)| matches!(case.subject, Subject::Image(_)));
         let asked = |at: &usize| {
             self.cases.iter().any(|(_, case)| matches!(case.subject, Subject::Platform(_, platform) if platform == *at))
@@ -96,7 +96,7 @@ impl Work<'_> {
     fn unread(&self, why: &str) -> Results {
         let outcomes = self.cases.iter().map(|(at, _)| (*at, Outcome::new(Status::Error, why))).collect();
         let image = check::unread(&self.plan.reference, &self.plan.location, why.to_owned());
-        Results { outcomes, image: Some(image), ..Results::default() }
+        Results { outcomes, images: vec![image], ..Results::default() }
     }
 
     fn judged(&self, facts: &ImageFacts, source: &dyn Source) -> Results {
@@ -141,7 +141,7 @@ impl Work<'_> {
                 check::run::each(place.1, None, &ran.attempt, ran.asked(), None).summary
             });
         }
-        results.image = Some(checked.image);
+        results.images.push(checked.image);
         results
     }
 

@@ -1,8 +1,9 @@
-//! Running trials: an image is read once, and its platforms are run once, whatever the number of trials.
+//! Running trials: an image is built and read once, and its platforms are run once, whatever the number of trials.
 //!
 //! The first trial of an image does the work for all that were asked for with it; the others wait for it and take their
 //! part. So trials may be asked for from several threads, in any order, one or all.
 
+mod building;
 mod image;
 mod machine;
 mod running;
@@ -18,7 +19,7 @@ use crate::run::choose::How;
 use crate::run::set::RunnerSet;
 use mpcheck_reports::{self as reports, FailOn, Finding, Status, Trial, told};
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// What came of a trial.
@@ -55,6 +56,20 @@ impl Outcome {
         Self { status, reason, findings, wrote: None, took: Duration::ZERO }
     }
 
+    /// Both, where a case is about two: the worse one, with all that was found.
+    fn and(self, other: Self) -> Self {
+        let weight = |outcome: &Self| match outcome.status {
+            Status::Passed => 0,
+            Status::Skipped => 1,
+            Status::Error => 2,
+            Status::Failed => 3,
+        };
+        let (mut worse, better) = if weight(&other) > weight(&self) { (other, self) } else { (self, other) };
+        worse.findings.extend(better.findings);
+        worse.took += better.took;
+        worse
+    }
+
     /// Everything that there is to show, in lines.
     #[must_use]
     pub fn output(&self) -> Option<String> {
@@ -69,12 +84,26 @@ impl Outcome {
 struct Results {
     /// By the place of the case.
     outcomes: BTreeMap<usize, Outcome>,
-    /// The image's entry in the report.
-    image: Option<reports::Image>,
+    /// The image's entry in the report; several, where each platform was built by itself.
+    images: Vec<reports::Image>,
     /// The host's.
     host: Option<reports::Machine>,
     /// What is worth a warning.
     warnings: Vec<String>,
+}
+
+impl Results {
+    /// Adds those of another part of the same image; of two outcomes of one case the worse one counts.
+    fn add(&mut self, other: Self) {
+        for (at, mut outcome) in other.outcomes {
+            if let Some(known) = self.outcomes.remove(&at) {
+                outcome = known.and(outcome);
+            }
+            self.outcomes.insert(at, outcome);
+        }
+        self.images.extend(other.images);
+        self.warnings.extend(other.warnings);
+    }
 }
 
 /// Suites that are being run.
@@ -89,7 +118,11 @@ pub struct Session {
     reader: Reader,
     runners: OnceLock<RunnerSet>,
     observer: Arc<dyn Observer + Send + Sync>,
-    /// One for each suite and image (the last one of a suite is its host's).
+    /// Told of each step of a build.
+    watch: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Held by who builds.
+    building: Mutex<()>,
+    /// One for each image, for the host and for each rehearsal of each suite, in this order.
     results: Vec<Vec<OnceLock<Results>>>,
 }
 
@@ -98,7 +131,8 @@ impl Session {
     #[must_use]
     pub fn new(suites: Vec<Suite>, tests: Tests, reader: Reader) -> Self {
         let cases = cases(&suites, &tests);
-        let results = suites.iter().map(|suite| (0..=suite.images.len()).map(|_| OnceLock::new()).collect()).collect();
+        let places = |suite: &Suite| suite.images.len() + 1 + suite.rehearsals.len();
+        let results = suites.iter().map(|suite| (0..places(suite)).map(|_| OnceLock::new()).collect()).collect();
         let wanted = vec![true; cases.len()];
         Self {
             suites,
@@ -109,6 +143,8 @@ impl Session {
             reader,
             runners: OnceLock::new(),
             observer: Arc::new(Silent),
+            watch: Arc::new(|_| {}),
+            building: Mutex::new(()),
             results,
         }
     }
@@ -152,6 +188,11 @@ impl Session {
     /// Lets somebody watch.
     pub fn watched_by(&mut self, observer: Arc<dyn Observer + Send + Sync>) {
         self.observer = observer;
+    }
+
+    /// Lets somebody be told of each step of a build before it is begun.
+    pub fn steps_watched_by(&mut self, watch: Arc<dyn Fn(&str) + Send + Sync>) {
+        self.watch = watch;
     }
 
     /// The suite of a case.
@@ -203,9 +244,13 @@ impl Session {
     fn results_of(&self, case: &Case) -> Option<&Results> {
         let of_suite = self.results.get(case.suite)?;
         let suite = self.suites.get(case.suite)?;
-        let place = case.subject.image().unwrap_or(suite.images.len());
-        let same = |other: &Case| other.suite == case.suite && other.subject.image() == case.subject.image();
-        Some(of_suite.get(place)?.get_or_init(|| {
+        let place = |case: &Case| match case.subject {
+            Subject::Image(image) | Subject::Platform(image, _) => image,
+            Subject::Host => suite.images.len(),
+            Subject::Rehearsal(rehearsal) => suite.images.len() + 1 + rehearsal,
+        };
+        let same = |other: &Case| other.suite == case.suite && place(other) == place(case);
+        Some(of_suite.get(place(case))?.get_or_init(|| {
             let mine: Vec<(usize, &Case)> = self
                 .wanted()
                 .filter_map(|at| Some((at, self.cases.get(at)?)))
@@ -214,7 +259,14 @@ impl Session {
             match case.subject {
                 Subject::Host => machine::results(self, suite, &mine),
                 Subject::Image(image) | Subject::Platform(image, _) => match suite.images.get(image) {
-                    Some(plan) => image::results(self, plan, &mine),
+                    Some(plan) => match &plan.build {
+                        Some(build) => building::of_image(self, plan, build, &mine),
+                        None => image::results(self, plan, &mine),
+                    },
+                    None => Results::default(),
+                },
+                Subject::Rehearsal(rehearsal) => match suite.rehearsals.get(rehearsal) {
+                    Some(plan) => building::of_rehearsal(self, plan, &mine),
                     None => Results::default(),
                 },
             }
@@ -225,7 +277,9 @@ impl Session {
     fn runners(&self) -> &RunnerSet {
         self.runners.get_or_init(|| {
             let images = || self.suites.iter().flat_map(|suite| &suite.images);
-            let mut ways: Vec<How> = images().map(|image| image.run.how).collect();
+            let rehearsals = self.suites.iter().flat_map(|suite| &suite.rehearsals);
+            let mut ways: Vec<How> =
+                images().map(|image| image.run.how).chain(rehearsals.map(|rehearsal| rehearsal.how)).collect();
             // What files hold is read out of the sandbox's store of layers, whoever runs the image.
             if images().any(|image| !image.structure.is_empty() || image.files.iter().any(FilePlan::reads)) {
                 ways.push(How::Sandbox);
@@ -260,7 +314,7 @@ impl Session {
     #[must_use]
     pub fn seen(&self) -> (Vec<reports::Image>, Option<reports::Machine>, Vec<String>) {
         let all = || self.results.iter().flatten().filter_map(OnceLock::get);
-        let images = all().filter_map(|results| results.image.clone()).collect();
+        let images = all().flat_map(|results| results.images.clone()).collect();
         let warnings = all().flat_map(|results| results.warnings.clone()).collect();
         (images, all().find_map(|results| results.host.clone()), warnings)
     }
