@@ -78,6 +78,11 @@ mod tests {
     }
 
     #[test]
+    fn a_suite_with_every_key_of_a_build_fits_it() {
+        assert_eq!(errors(include_str!("resolve/build/whole.yaml")), [""; 0]);
+    }
+
+    #[test]
     fn one_port_fits_it() {
         assert_eq!(errors("version: 1\nimages: [{image: a, metadata: {ports: 8080, not-ports: 53/udp}}]\n"), [""; 0]);
     }
@@ -104,6 +109,9 @@ mod tests {
     #[case("version: 1\nimages: [{image: a, files: [{path: /a, type: fifo}]}]\n")]
     #[case("version: 1\nimages: [{image: a, metadata: {env: {A: {match: b}}}}]\n")]
     #[case("version: 1\nhost: {severities: {}}\n")]
+    #[case("version: 1\nbuilds: [a]\n")]
+    #[case("version: 1\nbuilds: [{context: a, exact: true}]\n")]
+    #[case("version: 1\nbuilds: [{context: a, options: --pull}]\n")]
     fn what_reading_refuses_does_not_fit_it(#[case] yaml: &str) {
         let refused: Result<_, Problem> = documents(Path::new("a.yaml"), yaml);
         let refused = refused.map(|documents| documents.iter().all(|document| document.unknown.is_empty()));

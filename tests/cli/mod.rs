@@ -15,6 +15,7 @@
 //! | `running` | the options of running, and platforms that cannot be run |
 //! | `large` | bombs, and a great many entries |
 //! | `suite` | `mpcheck test` on forged images, `mpcheck report merge` |
+//! | `suite_builds` | suites with builds, as far as nothing is built |
 //! | `suite_input` | suites that are wrong |
 
 mod arguments;
@@ -29,6 +30,7 @@ mod output;
 mod registry;
 mod running;
 mod suite;
+mod suite_builds;
 mod suite_input;
 mod together;
 

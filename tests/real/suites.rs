@@ -24,7 +24,9 @@ const PYTHON: Shipped =
     Shipped { suite: "examples/python-service.yaml", images: &[("python-service", "python-service")] };
 const DISTROLESS: Shipped =
     Shipped { suite: "examples/distroless.yaml", images: &[("distroless", "python3-debian13")] };
-const ALL: [Shipped; 5] = [WALKTHROUGH, BASE, GO, PYTHON, DISTROLESS];
+/// It names none: `build_suites` tries it.
+const BUILD: Shipped = Shipped { suite: "walkthrough/build.yaml", images: &[] };
+const ALL: [Shipped; 6] = [WALKTHROUGH, BUILD, BASE, GO, PYTHON, DISTROLESS];
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("suites")

@@ -184,9 +184,7 @@ impl Resolver<'_> {
             self.wrong(place, message, hint);
             return None;
         }
-        let path = directory.to_string_lossy().into_owned();
-        // What begins with a dash is an option to docker.
-        Some(if path.starts_with('-') { format!("./{path}") } else { path })
+        Some(from_here(directory.to_string_lossy().into_owned()))
     }
 
     fn arguments(&mut self, build: &Build) -> Vec<String> {
@@ -267,6 +265,11 @@ impl Resolver<'_> {
     }
 }
 
+/// A directory that docker takes for no option.
+fn from_here(path: String) -> String {
+    if path.starts_with('-') { format!("./{path}") } else { path }
+}
+
 /// The name of a builder or a stage.
 fn word(text: &str) -> Result<String, Wrong> {
     if text.is_empty() || text.starts_with('-') || text.contains(char::is_whitespace) || text.contains('\0') {
@@ -278,8 +281,8 @@ fn word(text: &str) -> Result<String, Wrong> {
 
 /// A base image.
 fn base(text: &str) -> Result<String, Wrong> {
-    let hint = |_| "write an image with a shell, such as alpine:latest".to_owned();
-    ImageName::parse(text).map(|_| text.to_owned()).map_err(|error| (error.to_string(), hint(())))
+    let hint = "write an image with a shell, such as alpine:latest";
+    ImageName::parse(text).map(|_| text.to_owned()).map_err(|error| (error.to_string(), hint.to_owned()))
 }
 
 /// A repository, without a tag or digest.
@@ -292,3 +295,6 @@ fn repository(text: &str) -> Result<String, Wrong> {
     }
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,8 @@ fn suite(resolver: &mut Resolver<'_>, document: Document, name: String) -> Suite
     let defaults = document.defaults.unwrap_or_default();
     let mut images = image::images(resolver, document.images.unwrap_or_default(), &defaults, host.is_some());
     let builds = document.builds.unwrap_or_default();
-    let build::Builds { images: built, rehearsals } = build::builds(resolver, builds, &defaults, &images, host.is_some());
+    let build::Builds { images: built, rehearsals } =
+        build::builds(resolver, builds, &defaults, &images, host.is_some());
     images.extend(built);
     resolver.tell_unapplied();
     Suite { name, file: resolver.file.to_owned(), images, rehearsals, host }

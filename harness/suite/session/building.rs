@@ -13,7 +13,6 @@ use crate::build::{Made, Site, Tools};
 use crate::check::build::{Inspection, Told, told};
 use crate::check::policy::{self, Severities};
 use crate::check::run::Wish;
-use crate::check::run::output::escaped;
 use crate::platform::Platform;
 use mpcheck_reports as reports;
 use mpcheck_reports::{FailOn, Finding, Status};
@@ -148,7 +147,13 @@ impl Building<'_> {
                 Subject::Image(_) => None,
                 _ => continue,
             };
-            results.outcomes.insert(*at, found.outcome(platform, false));
+            let mut outcome = found.outcome(platform, false);
+            if self.cases.iter().any(|(_, case)| case.kind == Kind::Build) {
+                // Where the build is a trial itself, that one has all that is known of it.
+                let why = found.why_not(platform);
+                outcome = Outcome::new(outcome.status, why);
+            }
+            results.outcomes.insert(*at, outcome);
         }
     }
 
@@ -185,14 +190,17 @@ impl Found<'_> {
         policy::apply(&self.plan.policy.severities, &mut findings);
         // What says why it fails has said it all.
         let is_told = findings.iter().any(|finding| self.plan.fail_on.reached_by(finding.severity));
-        let state = if is_built || is_told {
-            (Status::Passed, None)
-        } else {
-            let why = self.steps.iter().find(|step| step.status != Status::Passed);
-            let why = why.and_then(|step| step.reason.clone()).unwrap_or_else(|| "nothing came out".to_owned());
-            (Status::Error, Some(format!("it was not built: {why}")))
-        };
+        let state =
+            if is_built || is_told { (Status::Passed, None) } else { (Status::Error, Some(self.why_not(platform))) };
         Outcome::of(findings, state, self.plan.fail_on)
+    }
+
+    fn why_not(&self, platform: Option<&Platform>) -> String {
+        let name = platform.map(ToString::to_string);
+        let of = |step: &&reports::Step| name.is_none() || step.platform.is_none() || step.platform == name;
+        let step = self.steps.iter().filter(of).find(|step| step.status != Status::Passed);
+        let why = step.and_then(|step| step.reason.as_deref()).unwrap_or("nothing came out");
+        format!("it was not built: {why}")
     }
 }
 
@@ -228,12 +236,7 @@ fn rehearsed(
 }
 
 /// One outcome of all steps. Where nothing but the tools was found to work nothing was shown.
-fn of_steps(
-    steps: &[reports::Step],
-    mut findings: Vec<Finding>,
-    severities: &Severities,
-    fail_on: FailOn,
-) -> Outcome {
+fn of_steps(steps: &[reports::Step], mut findings: Vec<Finding>, severities: &Severities, fail_on: FailOn) -> Outcome {
     policy::apply(severities, &mut findings);
     let told = |status: Status| {
         let steps = steps.iter().filter(move |step| step.status == status);
@@ -286,8 +289,17 @@ fn listed(steps: &[reports::Step]) -> String {
     text
 }
 
+/// What a terminal would obey is shown; all else stays, so that commands can be copied.
+fn escaped(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().collect() } else { vec![c] };
+    text.chars().flat_map(shown).collect()
+}
+
 /// The directory is kept where a step has a log: what to say of that.
 fn kept(site: Site, steps: &[reports::Step]) -> Option<String> {
     let is_kept = steps.iter().any(|step| step.log.is_some());
     is_kept.then(|| format!("the files of the build and its logs are kept in {}", site.keep().display()))
 }
+
+#[cfg(test)]
+mod tests;

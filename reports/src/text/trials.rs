@@ -32,6 +32,10 @@ fn show_passed(page: &mut Page, trial: &Trial) {
     let check = page.clean(&trial.check);
     let text = format!("  {check}  {}", duration(trial.duration_ms));
     page.paragraph(&[(Ink::Plain, "  "), (Ink::Good, "passed")], 4, Ink::Plain, &text);
+    for line in trial.output.iter().flat_map(|output| output.lines()) {
+        let line = page.clean(line);
+        page.line(&format!("      {line}"));
+    }
 }
 
 fn show_other(page: &mut Page, trial: &Trial) {

@@ -63,9 +63,11 @@ impl Place {
         symlink(env!("CARGO_BIN_EXE_mpcheck"), program.join("mpcheck")).unwrap();
         fs::write(program.join("cargo"), place.cargo()).unwrap();
         fs::set_permissions(program.join("cargo"), fs::Permissions::from_mode(0o755)).unwrap();
-        for name in ["structure.yaml", "suites/exceptions.yaml"] {
+        for name in ["structure.yaml", "suites/exceptions.yaml", "suites/builds.yaml"] {
             fs::write(place.crate_directory().join(name), file(name)).unwrap();
         }
+        // What the guide's suite builds.
+        fs::write(place.crate_directory().join("Dockerfile"), "FROM scratch\nCOPY src /srv\n").unwrap();
         place
     }
 
