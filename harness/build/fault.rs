@@ -132,7 +132,9 @@ fn cause(said: &str, doing: Doing) -> Cause {
 /// Which platform's part of a build failed: BuildKit heads it with ` > [linux/arm64 build 2/3] RUN make:`.
 fn platform_in(said: &str) -> Option<Platform> {
     let head = said.lines().rev().find_map(|line| line.trim_start().strip_prefix("> ["))?;
-    Platform::parse(head.split([' ', ']']).next().filter(|word| word.contains('/'))?).ok()
+    let platform = Platform::parse(head.split([' ', ']']).next().filter(|word| word.contains('/'))?).ok();
+    // Of one platform it has none, and begins with the step: `[2/3]`.
+    platform.filter(|platform| platform.row().is_some())
 }
 
 /// The last lines that say something, escaped and bounded.
@@ -193,6 +195,7 @@ mod tests {
     #[case("------\n > [linux/arm64 build 2/3] RUN make:\n#8 1.0 no\n------\n", Some("linux/arm64"))]
     #[case(" > [linux/arm/v7 2/3] RUN make:", Some("linux/arm/v7"))]
     #[case(" > [build 2/3] RUN make:", None)]
+    #[case(" > [2/3] RUN make:", None)]
     #[case("nothing", None)]
     fn the_platform_stands_in_the_summary(#[case] said: &str, #[case] platform: Option<&str>) {
         let fault = Fault::of(&done(End::Exited(1), said), Doing::Build, None);

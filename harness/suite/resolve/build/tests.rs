@@ -136,7 +136,7 @@ fn build(keys: &str) -> String {
     &["3:30 `file` is for a build with a `context`; without one, the host is rehearsed", "3:41 `target` is", "3:51 `args` is", "3:68 `options` is", "3:90 `check-dockerfile` is"],
     "add `context: DIRECTORY`, or leave `file` out")]
 #[case::keys_of_an_image(build("{platforms: arm64, allow-foreign: [], run: {with: docker}, files: [{path: /a}], metadata: {user: a}, structure: b}"),
-    &["3:39 `allow-foreign` is for a build", "3:48 `run` is", "3:79 `files` is", "3:95 `metadata` is", "3:116 `structure` is"], "leave `allow-foreign` out")]
+    &["3:39 `allow-foreign` is for a build", "3:48 `run` is", "3:79 `files` is", "3:95 `metadata` is", "3:117 `structure` is"], "leave `allow-foreign` out")]
 #[case::of_one_name(build("{context: app, name: x, platforms: arm64}\n  - {name: x, platforms: arm64}"), &["4:12 two builds are called `x`: this one, and the one in line 3"], "another `name:`")]
 #[case::an_image_of_that_name("version: 1\nimages: [{image: x, platforms: arm64}]\nbuilds:\n  - {name: x, platforms: arm64}\n".to_owned(),
     &["4:12 this build is called `x`, and so is the image in line 2"], "another `name:`")]
