@@ -8,6 +8,7 @@
     reason = "a slip in a test should stop that test"
 )]
 
+mod build;
 mod buildkit;
 mod check;
 mod container;

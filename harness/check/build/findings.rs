@@ -79,6 +79,9 @@ fn of_fault(step: &Step, fault: &Fault) -> Finding {
     if let Some(platform) = &fault.platform {
         draft = draft.named(platform);
     }
+    if let Some(instruction) = &fault.instruction {
+        draft = draft.instruction(instruction);
+    }
     // The rest of what it said stands with the step.
     match fault.said.lines().last() {
         Some(last) => draft.observed(last).done(),
@@ -98,7 +101,7 @@ fn rule_and_hint(fault: &Fault) -> (&'static Rule, String) {
         ),
         (Cause::TimedOut, _) => (
             &rule::BUILD_TIMEOUT,
-            "look at the end of its log for what it waits for; where it is only slow, give it more: --timeout 30m".to_owned(),
+            "look at the end of its log for what it waits for; where it is only slow, give it more: --step-timeout 30m".to_owned(),
         ),
         (Cause::NoBase | Cause::BaseLacksPlatform, _) => (
             &rule::BASE_MISSING,
