@@ -3,6 +3,7 @@
 //! The way in is `harness/README.md`: the words, the rooms and the life of a run.
 
 pub mod binary;
+pub mod build;
 pub mod check;
 pub mod cli;
 pub mod host;

@@ -1,0 +1,3 @@
+//! Building for several platforms: what a Dockerfile asks for.
+
+pub mod dockerfile;

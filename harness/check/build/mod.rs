@@ -1,0 +1,3 @@
+//! Findings about building for several platforms.
+
+pub mod dockerfile;
