@@ -141,6 +141,7 @@ pub fn substitute(text: &str, variables: &Variables) -> String {
     const MAX_ADDED: usize = 64 << 10;
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    let mut added = 0;
     while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
         let braced = after.strip_prefix('{');
@@ -149,8 +150,9 @@ pub fn substitute(text: &str, variables: &Variables) -> String {
         let (name, behind) = body.split_at_checked(end).unwrap_or_default();
         let behind = if braced.is_some() { behind.strip_prefix('}') } else { Some(behind) };
         match behind.and_then(|behind| Some((variables.get(name)?, behind))) {
-            Some((value, behind)) if out.len() + value.len() <= text.len() + MAX_ADDED => {
+            Some((value, behind)) if added + value.len() <= MAX_ADDED => {
                 out.push_str(value);
+                added += value.len();
                 rest = behind;
             }
             _ => {

@@ -8,9 +8,13 @@
 use super::words;
 use super::{Built, Instruction};
 use std::path::Path;
+use std::rc::Rc;
 
 /// Whoever shows an instruction cuts it at 4096 bytes: a text of this length may be one of those.
 const CUT: usize = 4080;
+
+/// A path may have this many bytes (PATH_MAX).
+const MAX_PATH: usize = 4096;
 
 /// The programs that are shells.
 const SHELLS: [&str; 10] = ["sh", "bash", "ash", "dash", "zsh", "busybox", "cmd", "powershell", "pwsh", "fish"];
@@ -25,6 +29,15 @@ enum Fit {
     Whole(usize),
 }
 
+/// An instruction of the result.
+struct Committed<'a> {
+    /// Where it stands: itself, or the ONBUILD that triggers it.
+    first: usize,
+    instruction: &'a Instruction,
+    /// The working directory; `None` where it is the base image's.
+    directory: Option<Rc<str>>,
+}
+
 impl Built<'_> {
     /// The first line of the instruction that made an entry of the history; `None` where none fits, or several do.
     ///
@@ -32,18 +45,22 @@ impl Built<'_> {
     /// (`image::document::Config::instruction_of`).
     #[must_use]
     pub fn line_of(&self, created_by: &str) -> Option<usize> {
+        self.line_among(&self.committed(), created_by)
+    }
+
+    fn line_among(&self, all: &[Committed<'_>], created_by: &str) -> Option<usize> {
         let entry = Entry::of(created_by);
-        let mut best: Option<(usize, &Instruction)> = None;
+        let mut best: Option<(usize, usize)> = None;
         let mut is_alone = true;
-        for instruction in self.committed() {
-            let Fit::Whole(length) = entry.fits(instruction.1, self.dockerfile.escape) else { continue };
+        for committed in all {
+            let Fit::Whole(length) = entry.fits(committed, self.dockerfile.escape) else { continue };
             match best {
                 Some((longest, _)) if length < longest => {}
                 Some((longest, _)) if length == longest => is_alone = false,
-                _ => (best, is_alone) = (Some((length, instruction.0)), true),
+                _ => (best, is_alone) = (Some((length, committed.first)), true),
             }
         }
-        best.filter(|_| is_alone).map(|(_, instruction)| instruction.first)
+        best.filter(|_| is_alone).map(|(_, line)| line)
     }
 
     /// The line of each entry of a whole history, the oldest first.
@@ -53,31 +70,50 @@ impl Built<'_> {
     /// they are not (another builder, a squashed image), each entry is looked for [alone](Self::line_of).
     #[must_use]
     pub fn lines_of(&self, history: &[&str]) -> Vec<Option<usize>> {
-        let instructions: Vec<_> = self.committed().collect();
-        let own = history.len().checked_sub(instructions.len()).and_then(|start| history.split_at_checked(start));
+        let all = self.committed();
+        let own = history.len().checked_sub(all.len()).and_then(|start| history.split_at_checked(start));
         if let Some((of_base, own)) = own {
-            let fits = |(entry, instruction): (&&str, &(&Instruction, &Instruction))| {
-                Entry::of(entry).fits(instruction.1, self.dockerfile.escape) != Fit::No
-            };
-            if own.iter().zip(&instructions).all(fits) {
-                let lines = instructions.iter().map(|(at, _)| Some(at.first));
-                return of_base.iter().map(|_| None).chain(lines).collect();
+            let escape = self.dockerfile.escape;
+            if own.iter().zip(&all).all(|(entry, committed)| Entry::of(entry).fits(committed, escape) != Fit::No) {
+                return of_base.iter().map(|_| None).chain(all.iter().map(|one| Some(one.first))).collect();
             }
         }
-        history.iter().map(|entry| self.line_of(entry)).collect()
+        history.iter().map(|entry| self.line_among(&all, entry)).collect()
     }
 
     /// The instructions of the result in their order, what a stage's ONBUILD triggers in the one that is FROM it
-    /// included: where each stands, and what it says.
-    fn committed(&self) -> impl Iterator<Item = (&Instruction, &Instruction)> {
-        let stages = self.chain.iter().rev().filter_map(|&index| self.dockerfile.stages.get(index));
+    /// included.
+    fn committed(&self) -> Vec<Committed<'_>> {
+        let mut all: Vec<Committed<'_>> = Vec::new();
+        let mut directory: Option<Rc<str>> = None;
         let mut triggers: &[(Instruction, Instruction)] = &[];
-        stages.zip(self.triggers.iter().rev()).flat_map(move |(stage, own)| {
-            let inherited = std::mem::replace(&mut triggers, own);
+        for (index, own) in self.chain.iter().zip(&self.triggers).rev() {
+            let Some(stage) = self.dockerfile.stages.get(*index) else { continue };
+            let inherited = std::mem::replace(&mut triggers, own).iter().map(|(at, what)| (at.first, what));
             let own = stage.instructions.iter().filter(|instruction| !instruction.is("ONBUILD"));
-            inherited.iter().map(|(at, what)| (at, what)).chain(own.map(|one| (one, one)))
-        })
+            for (first, instruction) in inherited.chain(own.map(|instruction| (instruction.first, instruction))) {
+                all.push(Committed { first, instruction, directory: directory.clone() });
+                if instruction.is("WORKDIR") {
+                    directory = within(directory.as_deref(), &instruction.arguments).map(Into::into);
+                }
+            }
+        }
+        all
     }
+}
+
+/// A path in a working directory; `None` where that is not known, or a variable is in it.
+fn within(directory: Option<&str>, path: &str) -> Option<String> {
+    let path = path.trim().trim_matches(['"', '\'']);
+    if path.contains('$') || path.split('/').any(|part| part == "..") || path.len() > MAX_PATH {
+        return None;
+    }
+    if path.starts_with('/') {
+        return Some(path.trim_end_matches('/').to_owned());
+    }
+    let relative = path.split('/').filter(|part| !matches!(*part, "" | "."));
+    let joined = relative.fold(directory?.to_owned(), |joined, part| format!("{joined}/{part}"));
+    (joined.len() <= MAX_PATH).then_some(joined)
 }
 
 /// An entry, without what builders put around it.
@@ -101,15 +137,16 @@ impl<'a> Entry<'a> {
         Self { text, keyword, rest: rest.trim(), spaced: spaced(rest) }
     }
 
-    fn fits(&self, instruction: &Instruction, escape: char) -> Fit {
+    fn fits(&self, committed: &Committed<'_>, escape: char) -> Fit {
+        let instruction = committed.instruction;
         if self.keyword != instruction.keyword {
             return Fit::No;
         }
         let fits = match self.keyword {
             "RUN" => return self.fits_run(instruction),
-            "COPY" | "ADD" => self.fits_copy(instruction, escape),
+            "COPY" | "ADD" => self.fits_copy(committed, escape),
             "CMD" | "ENTRYPOINT" => self.fits_command(instruction),
-            "WORKDIR" => Pattern::of_path(&instruction.arguments, escape).fits(self.rest),
+            "WORKDIR" => Pattern::of_path(&instruction.arguments, committed, escape).fits(self.rest),
             "USER" => Pattern::of(&instruction.arguments, escape).fits(self.rest),
             "ENV" => {
                 let pairs = instruction.pairs(escape).into_iter();
@@ -144,18 +181,21 @@ impl<'a> Entry<'a> {
                 is_shell(before)
             };
             if fits && !command.is_empty() {
-                return Fit::Whole(command.len());
+                return Fit::Whole(entry.len() - before.len());
             }
         }
         Fit::No
     }
 
     /// `--chmod=755 SOURCE... DESTINATION`, and `file:HASH in DESTINATION` of the classic builder.
-    fn fits_copy(&self, instruction: &Instruction, escape: char) -> bool {
+    fn fits_copy(&self, committed: &Committed<'_>, escape: char) -> bool {
+        let instruction = committed.instruction;
         let mut words = instruction.words();
         if let Some((hash, destination)) = self.rest.split_once(" in ") {
             if ["file:", "dir:", "multi:"].iter().any(|kind| hash.starts_with(kind)) {
-                return words.pop().is_some_and(|own| Pattern::of_path(&own, escape).fits(destination.trim()));
+                return words
+                    .pop()
+                    .is_some_and(|own| Pattern::of_path(&own, committed, escape).fits(destination.trim()));
             }
         }
         // Sources that are here-documents come after the others, as `<<NAME`, and without quotes.
@@ -272,11 +312,14 @@ impl Pattern {
     }
 
     /// A path that may be relative: then the working directory comes before it.
-    fn of_path(text: &str, escape: char) -> Self {
+    fn of_path(text: &str, committed: &Committed<'_>, escape: char) -> Self {
         let path = text.trim().trim_matches(['"', '\'']);
         if Path::new(path).has_root() || path.starts_with('$') || path.contains(':') {
             let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
             return Self::of(path, escape);
+        }
+        if let Some(whole) = within(committed.directory.as_deref(), path) {
+            return Self(vec![whole]);
         }
         let relative = path.trim_start_matches("./").trim_start_matches('.').trim_end_matches('/');
         let mut pattern = Self::of(relative, escape);
