@@ -11,6 +11,7 @@
 mod buildkit;
 mod check;
 mod container;
+mod dockerfile;
 mod engine;
 mod host;
 mod host_engine;

@@ -112,6 +112,15 @@ impl View<'_> {
         }
     }
 
+    /// Whether the stage is said to be of a platform that is not the wanted one by its nature: whoever wrote that knows
+    /// what it is of, mostly the build machine's.
+    fn states_platform(&self, stage: usize) -> bool {
+        let chain = self.built.dockerfile.chain(stage, &self.built.globals);
+        let root = chain.last().and_then(|&root| self.built.dockerfile.stages.get(root));
+        let stated = root.and_then(|root| root.platform.as_deref());
+        stated.is_some_and(|expression| !expression.contains("TARGET"))
+    }
+
     /// Whether the stage is for another platform than the one that is built for: the build machine's, mostly.
     fn is_for_another(&self, stage: usize) -> bool {
         self.platform_of(stage).is_some_and(|platform| !platform.same_as(self.platform))

@@ -69,7 +69,7 @@ fn bases<'a>(view: &View<'a>) -> Vec<(&'a Instruction, Base, bool)> {
         let in_chain = view.built.chain.contains(&index);
         match dockerfile.base_of(index, globals) {
             Base::Stage(base) => open.push(base),
-            base if in_chain || !states_platform(view, index) && !asks_for_target(view, index) => {
+            base if in_chain || !view.states_platform(index) && !asks_for_target(view, index) => {
                 bases.push((&stage.from, base, in_chain))
             }
             _ => {}
@@ -84,12 +84,6 @@ fn bases<'a>(view: &View<'a>) -> Vec<(&'a Instruction, Base, bool)> {
         }
     }
     bases
-}
-
-/// Whether a stage is said to be of a platform: whoever wrote that knows what it is of.
-fn states_platform(view: &View<'_>, index: usize) -> bool {
-    let stated = view.built.dockerfile.stages.get(index).and_then(|stage| stage.platform.as_deref());
-    stated.is_some_and(|expression| !expression.contains("TARGETPLATFORM"))
 }
 
 /// Whether a stage, or one that is FROM it, knows which platform it builds for.

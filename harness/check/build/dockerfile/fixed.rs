@@ -81,7 +81,7 @@ fn of_instruction<'a>(
         let is_other = named.is_for_another_system(view.platform);
         let is_set_later = stage.is_some_and(|stage| is_set_from_variable(subject, stage, instruction, &named.name));
         let is_tool = stage.is_some_and(|stage| {
-            named.kind == Kind::Download && view.is_for_another(stage) && !is_copied(view, stage, &named)
+            named.kind == Kind::Download && !is_of_result(view, stage) && !is_copied(view, stage, &named)
         });
         if !is_typed && !is_other && !is_set_later && !is_tool {
             all.push(Candidate { instruction, named });
@@ -104,10 +104,15 @@ fn is_set_from_variable(subject: &Subject<'_>, stage: usize, instruction: &Instr
     instructions.map(Instruction::text).any(|text| set.iter().any(|set| text.contains(set)))
 }
 
+/// Whether a stage is for the platform that is built for, and not one of the build machine.
+fn is_of_result(view: &View<'_>, stage: usize) -> bool {
+    view.built.chain.contains(&stage) || !view.states_platform(stage)
+}
+
 /// Whether a stage that is for the wanted platform copies what was downloaded.
 fn is_copied(view: &View<'_>, stage: usize, named: &Named) -> bool {
     let dockerfile = view.built.dockerfile;
-    let for_target = view.built.reachable.iter().filter(|&&other| !view.is_for_another(other));
+    let for_target = view.built.reachable.iter().filter(|&&other| is_of_result(view, other));
     for_target.filter_map(|&other| Some((other, dockerfile.stages.get(other)?))).any(|(other, reader)| {
         let copies = reader.instructions.iter().filter(|instruction| instruction.is("COPY"));
         copies

@@ -6,11 +6,10 @@ use crate::platform::{Architecture, Platform, names_os};
 use std::collections::BTreeSet;
 
 /// What an instruction says where it looks at the platform itself. In a shell's text; the case counts.
-const CHOOSES: [&str; 28] = [
+const CHOOSES: [&str; 27] = [
     "TARGETARCH",
     "TARGETPLATFORM",
     "TARGETVARIANT",
-    "TARGETOS",
     "BUILDARCH",
     "BUILDPLATFORM",
     "uname",
@@ -176,21 +175,14 @@ fn of_add(text: &str) -> Vec<Named> {
 }
 
 fn of_run(text: &str) -> Vec<Named> {
-    let is_end =
-        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ';' | '|' | '&' | '(' | ')' | ',' | '[' | ']');
-    let words: Vec<&str> = text.split(is_end).filter(|word| !word.is_empty()).collect();
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '`' | ';' | '|' | '&' | '(' | ')');
+    let plain = text.replace(['"', '\''], "");
+    let words: Vec<&str> = plain.split(is_end).filter(|word| !word.is_empty()).collect();
     let mut found = downloads(text);
     for named in &mut found {
-        named.destinations = words
-            .iter()
-            .zip(words.iter().skip(1))
-            .flat_map(|(flag, word)| {
-                let is_output = matches!(*flag, "-o" | "-O" | "--output" | "--output-document" | ">")
-                    || flag.starts_with('-') && flag.ends_with(['o', 'O']) && !flag.starts_with("--");
-                if is_output { saved_as(word, &named.word) } else { Vec::new() }
-            })
-            .chain(saved_as("./", &named.word))
-            .collect();
+        let outputs = words.iter().zip(words.iter().skip(1)).filter(|(flag, _)| is_output(flag));
+        let places = outputs.map(|(_, path)| *path).chain(["./"]);
+        named.destinations = places.flat_map(|place| saved_as(place, &named.word)).collect();
     }
     for (position, word) in words.iter().enumerate() {
         if let Some(named) = word.split_once('=').and_then(|(name, value)| of_variable(name, value, false)) {
@@ -208,6 +200,12 @@ fn of_run(text: &str) -> Vec<Named> {
         }
     }
     found
+}
+
+/// `-o`, `-fsSLo`, `-O`, `--output`, `>`: the file comes after it.
+fn is_output(word: &str) -> bool {
+    let is_short = word.starts_with('-') && !word.starts_with("--") && word.ends_with(['o', 'O']);
+    is_short || matches!(word, ">" | "--output" | "--output-document")
 }
 
 /// Addresses that name one architecture.
@@ -231,6 +229,7 @@ fn saved_as(path: &str, address: &str) -> Vec<String> {
 
 /// Whether the text has clear names of several architectures.
 fn names_several(text: &str) -> bool {
-    let rows: BTreeSet<&str> = text.split_whitespace().filter_map(only_named).map(|row| row.name).collect();
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|'));
+    let rows: BTreeSet<&str> = words.filter_map(only_named).map(|row| row.name).collect();
     rows.len() > 1
 }
