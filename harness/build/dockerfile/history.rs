@@ -175,11 +175,8 @@ impl<'a> Entry<'a> {
                 shell.filter(|_| self.text.len() >= CUT).and_then(|at| entry.get(..at))
             };
             let Some(before) = whole.or_else(cut) else { continue };
-            let fits = if instruction.json().is_some() || is_script(&command) {
-                before.is_empty() || is_arguments(before)
-            } else {
-                is_shell(before)
-            };
+            let is_exec = instruction.json().is_some();
+            let fits = if is_exec { before.is_empty() || is_arguments(before) } else { is_shell(before) };
             if fits && !command.is_empty() {
                 return Fit::Whole(entry.len() - before.len());
             }
@@ -246,10 +243,6 @@ fn commands(instruction: &Instruction) -> Vec<String> {
     }
     commands.push(whole);
     commands
-}
-
-fn is_script(command: &str) -> bool {
-    command.starts_with("/dev/pipes/")
 }
 
 /// Spaces and line ends as single spaces: builders differ in them.

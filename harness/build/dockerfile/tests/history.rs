@@ -69,7 +69,7 @@ fn line_of(text: &str, created_by: &str) -> Option<usize> {
 #[case::no_shell("RUN make # buildkit", None)]
 #[case::of_a_base("RUN /bin/sh -c apt-get upgrade # buildkit", None)]
 #[case::heredoc("RUN /bin/sh -c echo one\necho two\n # buildkit", Some(18))]
-#[case::own_script("RUN /dev/pipes/SCRIPT # buildkit", Some(22))]
+#[case::own_script("RUN /bin/sh -c /dev/pipes/SCRIPT # buildkit", Some(22))]
 #[case::heredoc_of_a_program("RUN /bin/sh -c python3 <<PY > /tmp/x\nprint(2)\nPY # buildkit", Some(26))]
 #[case::copy("COPY --chmod=755 app-arm64 /usr/bin/app # buildkit", Some(12))]
 #[case::copy_of_something_else("COPY --chmod=755 app-arm64 /usr/bin/app2 # buildkit", None)]
