@@ -172,6 +172,14 @@ rules! {
     DEFAULT_PLATFORM = "host/default-platform", Note,
         "the environment names a platform that docker pulls, builds and runs";
 
+    PINNED_STAGE = "build/pinned-stage", Warning,
+        "the final stage is of one platform, whatever is built for";
+    SINGLE_PLATFORM_BASE = "build/single-platform-base", Warning,
+        "a base image's digest is not of every wanted platform";
+    FIXED_ARCHITECTURE = "build/fixed-architecture", Warning,
+        "an instruction takes one architecture, whatever is built for";
+    UNUSED_TARGETARCH = "build/unused-targetarch", Warning,
+        "the architecture to build for is asked for, and nothing uses it";
     BUILD_FAILED = "build/failed", Error,
         "a build ended with an error";
     NO_EMULATOR = "build/no-emulator", Error,

@@ -12,6 +12,7 @@ mod build;
 mod buildkit;
 mod check;
 mod container;
+mod dockerfile;
 mod engine;
 mod host;
 mod host_engine;
