@@ -183,11 +183,11 @@ rules! {
     BUILD_FAILED = "build/failed", Error,
         "a build ended with an error";
     NO_EMULATOR = "build/no-emulator", Error,
-        "a program of another architecture could not be started in a build, or of what it made";
+        "a program of another architecture could not be started in a build";
     BASE_MISSING = "build/base-missing", Error,
         "a base image cannot be had, or not for a platform";
     BUILD_TIMEOUT = "build/timeout", Error,
-        "a step of building or publishing took too long and was stopped";
+        "a step of building or publishing took too long";
     WRONG_RESULT = "build/wrong-result", Error,
         "what was built does not run, or says that it is another platform";
     BUILDER_FAILED = "build/builder-failed", Error,
@@ -199,7 +199,7 @@ rules! {
     DIFFERENT_RESULTS = "build/different-results", Error,
         "two ways of publishing the same build gave different images";
     LEFT_BEHIND = "build/left-behind", Warning,
-        "something that was made for a rehearsal or a build could not be removed";
+        "something that a rehearsal or a build made is still there";
 }
 
 impl Rule {

@@ -53,7 +53,10 @@ fn a_leak_is_found_with_its_instruction(#[case] socket: String) {
     assert_eq!(outcome.code, Some(1), "{}", outcome.all());
     let finding = outcome.finding("binary/foreign-architecture");
     assert_eq!((&finding["platform"], &finding["path"]), (&"linux/arm64".into(), &"/usr/bin/app".into()));
-    assert!(finding["instruction"].as_str().unwrap().contains("COPY app-amd64 /usr/bin/app"), "{finding}");
+    assert!(
+        finding["instruction"].as_str().unwrap().contains("Dockerfile:2: COPY app-amd64 /usr/bin/app"),
+        "{finding}"
+    );
 }
 
 #[test]
