@@ -83,7 +83,6 @@ const WORDS: &[(&str, &[Doing], Cause)] = &[
     ("access denied", &[Doing::Push], Cause::Refused),
     ("requested access to the resource is denied", &[Doing::Push], Cause::Refused),
     ("insufficient_scope", &[Doing::Push], Cause::Refused),
-    ("401", &[Doing::Push], Cause::Refused),
     ("403 forbidden", &[Doing::Push], Cause::Refused),
     ("405 method not allowed", &[Doing::Push], Cause::Refused),
     ("connection refused", &[Doing::Push], Cause::Unreachable),
@@ -101,6 +100,8 @@ const WORDS: &[(&str, &[Doing], Cause)] = &[
     ("pull access denied", &[Doing::Build], Cause::NoBase),
     ("failed to resolve source metadata", &[Doing::Build], Cause::NoBase),
     ("manifest unknown", &[Doing::Build], Cause::NoBase),
+    // The old builder: `Get "https://registry.example/v2/": dial tcp ..`.
+    ("/v2/\": ", &[Doing::Build], Cause::NoBase),
     ("error getting credentials", &[Doing::Push], Cause::Refused),
 ];
 
@@ -196,6 +197,8 @@ mod tests {
     #[case(Doing::Build, "test: connection refused", Cause::Other)]
     #[case(Doing::Build, "ERROR: alpine: no match for platform in manifest: not found", Cause::BaseLacksPlatform)]
     #[case(Doing::Build, "failed to resolve source metadata for docker.io/library/x: dial tcp", Cause::NoBase)]
+    #[case(Doing::Build, "Get \"https://registry-1.docker.io/v2/\": dial tcp: no such host", Cause::NoBase)]
+    #[case(Doing::Push, "sha256:0401: pushed, then something else", Cause::Other)]
     #[case(Doing::Push, "no basic auth credentials", Cause::Refused)]
     #[case(Doing::Push, "dial tcp 127.0.0.1:1: connect: connection refused", Cause::Unreachable)]
     #[case(Doing::Push, "5f70bf18a086: Pushing\nEOF\n", Cause::Unreachable)]

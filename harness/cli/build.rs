@@ -89,6 +89,11 @@ pub(super) struct BuildArguments {
     #[arg(long, value_name = "IMAGE", conflicts_with = "context")]
     base: Option<String>,
 
+    /// The image of BuildKit for the builder that is made, where Docker Hub's cannot be had [default:
+    /// moby/buildkit:buildx-stable-1]
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["context", "builder"])]
+    buildkit: Option<String>,
+
     /// Rehearse pushing to this repository, with your login, instead of a registry that is started for it; what is
     /// pushed stays there
     #[arg(long, value_name = "HOST/NAME", conflicts_with = "context")]
@@ -217,10 +222,12 @@ fn check_words(arguments: &BuildArguments) -> Result<(), Failure> {
                 .hint(format!("such as {}/{}", name.registry, name.repository)));
         }
     }
-    if let Some(base) = &arguments.base {
-        ImageName::parse(base).map_err(|error| {
-            Failure::usage(format!("--base: {error}")).hint("an image with a shell, such as alpine:latest")
-        })?;
+    let images =
+        [("--base", &arguments.base, "alpine:latest"), ("--buildkit", &arguments.buildkit, "moby/buildkit:v0.15.2")];
+    for (option, given, example) in images {
+        if let Some(Err(error)) = given.as_deref().map(ImageName::parse) {
+            return Err(Failure::usage(format!("{option}: {error}")).hint(format!("such as {example}")));
+        }
     }
     if let Some(context) = &arguments.context {
         check_context(context, arguments.file.as_deref())?;
@@ -346,6 +353,7 @@ impl Work<'_> {
             platforms,
             base: arguments.base.clone(),
             builder: arguments.builder.clone(),
+            buildkit: arguments.buildkit.clone(),
             registry: arguments.registry.clone(),
         };
         if let Some(platform) = plan.impossible().first() {

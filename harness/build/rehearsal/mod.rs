@@ -29,6 +29,8 @@ pub struct Plan {
     pub base: Option<String>,
     /// A builder that is there, instead of one that is made.
     pub builder: Option<String>,
+    /// The image of BuildKit for the builder that is made, instead of buildx's own.
+    pub buildkit: Option<String>,
     /// A repository that may be pushed to, `HOST/NAME`, instead of a registry that is started.
     pub registry: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! The rehearsal, on engines with both image stores and on an old one.
 
 use super::{Build, Outcome, classic, containerd, left, old};
-use crate::parts::{done, real_image, registry, script};
+use crate::parts::{EngineImage, done, real_image, registry, script};
 use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -106,6 +106,26 @@ fn a_builder_that_is_there_is_taken_and_one_that_is_not_fails() {
     let log = outcome.step("builder")["log"].as_str().unwrap().to_owned();
     assert!(fs::read_to_string(&log).unwrap().contains("nobody"), "{log}");
     assert!(outcome.stderr.contains("are kept in"), "{}", outcome.all());
+}
+
+/// What is in the image is no BuildKit: the builder is made, does not start, and is gone again.
+#[test]
+fn a_builder_that_does_not_start_is_told_and_removed() {
+    let image = EngineImage::named(&containerd(), "mpcheck-no-buildkit:1");
+    let layout = real_image("busybox");
+    done(script("load.sh").arg(&image.socket).arg(layout).args([&image.name, "linux/amd64"]));
+    let outcome = Build::on(&image.socket).with(&["--platform", "linux/arm64", "--buildkit", &image.name]).run();
+    assert_eq!((outcome.code, outcome.that("failed")), (Some(1), vec!["builder"]), "{}", outcome.all());
+    assert_eq!(outcome.rules(), ["build/builder-failed"], "{}", outcome.all());
+    let line = line_of(&outcome, "builder", 1);
+    assert!(
+        line.contains("buildx create --name mpcheck-build-") && line.contains("image=mpcheck-no-buildkit:1"),
+        "{line}"
+    );
+    assert_eq!(outcome.steps()["builder/remove"], "passed", "{}", outcome.all());
+    assert_eq!(outcome.steps()["publish/index"], "passed", "the engine's own builder is there: {}", outcome.all());
+    let containers = done(crate::parts::docker(&image.socket).args(["ps", "--all", "--format", "{{.Names}}"]));
+    assert!(!containers.contains("buildx_buildkit_mpcheck-build-"), "{containers}");
 }
 
 /// An image of a real userland is the base, out of a registry.
