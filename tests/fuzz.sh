@@ -21,7 +21,7 @@ seconds=${1:-60}
     exit 2
 }
 shift || true
-all=(elf layer archive reference platform document digest image)
+all=(elf layer archive reference platform document digest image dockerfile)
 [[ $# -gt 0 ]] || set -- "${all[@]}"
 
 triple=$(rustc -vV | sed -n 's/^host: //p')

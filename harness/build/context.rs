@@ -57,10 +57,22 @@ pub(super) fn write(directory: &Path, base: Base<'_>) -> io::Result<()> {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         }
     }
+    for row in ARCHITECTURES {
+        fs::write(
+            directory.join(without_arguments(row.name)),
+            emulated(base).replace("$TARGETARCH", row.name).replace("ARG TARGETARCH\n", ""),
+        )?;
+    }
     for (name, text) in [(EMULATED, emulated(base)), (CROSS, cross(base, true)), (TWIN, cross(base, false))] {
         fs::write(directory.join(name), text)?;
     }
     Ok(())
+}
+
+/// The same for one architecture, without ARG: the old builder makes an image of its own platform of an ARG that comes
+/// first in FROM scratch, and then wants it to be of another ("does not match the specified platform").
+pub(super) fn without_arguments(architecture: &str) -> String {
+    format!("{EMULATED}.{architecture}")
 }
 
 /// Whether a platform can be rehearsed: there is a program for it.

@@ -9,6 +9,8 @@ use crate::platform::Platform;
 /// How much of what a command said is shown.
 const SHOWN_LINES: usize = 12;
 const SHOWN_WIDTH: usize = 300;
+/// How far above a failing instruction its place stands.
+const MAX_ABOVE: usize = 40;
 
 /// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub struct Fault {
     pub line: String,
     /// How it ended, as the second half of a sentence: `exit code 1`.
     pub ended: String,
+    /// The instruction that failed, with its place in the Dockerfile, where the builder says it.
+    pub instruction: Option<String>,
     /// The last lines of what it said that are worth reading.
     pub said: String,
 }
@@ -79,7 +83,6 @@ const WORDS: &[(&str, &[Doing], Cause)] = &[
     ("access denied", &[Doing::Push], Cause::Refused),
     ("requested access to the resource is denied", &[Doing::Push], Cause::Refused),
     ("insufficient_scope", &[Doing::Push], Cause::Refused),
-    ("401", &[Doing::Push], Cause::Refused),
     ("403 forbidden", &[Doing::Push], Cause::Refused),
     ("405 method not allowed", &[Doing::Push], Cause::Refused),
     ("connection refused", &[Doing::Push], Cause::Unreachable),
@@ -91,10 +94,14 @@ const WORDS: &[(&str, &[Doing], Cause)] = &[
     ("no route to host", &[Doing::Push], Cause::Unreachable),
     ("server closed", &[Doing::Push], Cause::Unreachable),
     ("unexpected eof", &[Doing::Push], Cause::Unreachable),
+    // A line of its own, where docker push has nothing else to say.
+    ("\neof", &[Doing::Push], Cause::Unreachable),
     (": eof", &[Doing::Push], Cause::Unreachable),
     ("pull access denied", &[Doing::Build], Cause::NoBase),
     ("failed to resolve source metadata", &[Doing::Build], Cause::NoBase),
     ("manifest unknown", &[Doing::Build], Cause::NoBase),
+    // The old builder: `Get "https://registry.example/v2/": dial tcp ..`.
+    ("/v2/\": ", &[Doing::Build], Cause::NoBase),
     ("error getting credentials", &[Doing::Push], Cause::Refused),
 ];
 
@@ -118,6 +125,7 @@ impl Fault {
             platform: platform.cloned().or_else(|| platform_in(&done.said)),
             line: done.line.clone(),
             ended,
+            instruction: (doing == Doing::Build).then(|| instruction_in(&done.said)).flatten(),
             said: last_lines(&done.said),
         }
     }
@@ -132,9 +140,22 @@ fn cause(said: &str, doing: Doing) -> Cause {
 /// Which platform's part of a build failed: BuildKit heads it with ` > [linux/arm64 build 2/3] RUN make:`.
 fn platform_in(said: &str) -> Option<Platform> {
     let head = said.lines().rev().find_map(|line| line.trim_start().strip_prefix("> ["))?;
-    let platform = Platform::parse(head.split([' ', ']']).next().filter(|word| word.contains('/'))?).ok();
-    // Of one platform it has none, and begins with the step: `[2/3]`.
-    platform.filter(|platform| platform.row().is_some())
+    let platform = Platform::parse(head.split([' ', ']']).next().filter(|word| word.contains('/'))?).ok()?;
+    // `[2/3]` is no platform.
+    platform.row().is_some().then_some(platform)
+}
+
+/// The instruction that failed, with its place: BuildKit shows lines of the Dockerfile below `Dockerfile:7`, those of the
+/// instruction behind `>>>`.
+fn instruction_in(said: &str) -> Option<String> {
+    let lines: Vec<&str> = said.lines().collect();
+    let of_instruction = |line: &str| Some(line.split_once(" | >>> ")?.1.trim().to_owned());
+    let first = lines.iter().rposition(|line| of_instruction(line).is_some())?;
+    let first = lines.get(..first)?.iter().rposition(|line| of_instruction(line).is_none())? + 1;
+    let is_place = |line: &&&str| line.rsplit_once(':').is_some_and(|(_, number)| number.parse::<u32>().is_ok());
+    let place = lines.get(..first)?.iter().rev().take(MAX_ABOVE).find(is_place)?;
+    let words = lines.get(first..)?.iter().map_while(|line| of_instruction(line)).collect::<Vec<_>>().join(" ");
+    Some(format!("{place}: {words}").chars().take(SHOWN_WIDTH).flat_map(escaped).collect())
 }
 
 /// The last lines that say something, escaped and bounded.
@@ -176,8 +197,11 @@ mod tests {
     #[case(Doing::Build, "test: connection refused", Cause::Other)]
     #[case(Doing::Build, "ERROR: alpine: no match for platform in manifest: not found", Cause::BaseLacksPlatform)]
     #[case(Doing::Build, "failed to resolve source metadata for docker.io/library/x: dial tcp", Cause::NoBase)]
+    #[case(Doing::Build, "Get \"https://registry-1.docker.io/v2/\": dial tcp: no such host", Cause::NoBase)]
+    #[case(Doing::Push, "sha256:0401: pushed, then something else", Cause::Other)]
     #[case(Doing::Push, "no basic auth credentials", Cause::Refused)]
     #[case(Doing::Push, "dial tcp 127.0.0.1:1: connect: connection refused", Cause::Unreachable)]
+    #[case(Doing::Push, "5f70bf18a086: Pushing\nEOF\n", Cause::Unreachable)]
     #[case(Doing::Push, "http: server gave HTTP response to HTTPS client", Cause::PlainHttp)]
     #[case(Doing::Push, "127.0.0.1:5000/a:1 is a manifest list", Cause::IsList)]
     fn words_have_their_meaning(#[case] doing: Doing, #[case] said: &str, #[case] cause: Cause) {
@@ -200,6 +224,16 @@ mod tests {
     fn the_platform_stands_in_the_summary(#[case] said: &str, #[case] platform: Option<&str>) {
         let fault = Fault::of(&done(End::Exited(1), said), Doing::Build, None);
         assert_eq!(fault.platform.map(|platform| platform.to_string()).as_deref(), platform);
+    }
+
+    #[test]
+    fn the_instruction_stands_below_its_place() {
+        let said = "#9 ERROR: x\n------\n > [2/3] RUN a:\n------\ndocker/Dockerfile:5\n--------------------\n   4 |     COPY a b\n   \
+                    5 | >>> RUN a \\\n   6 | >>>   b\n   7 |     \n--------------------\nERROR: failed to solve: x\n";
+        let of = |said: &str| Fault::of(&done(End::Exited(1), said), Doing::Build, None).instruction;
+        assert_eq!(of(said).as_deref(), Some("docker/Dockerfile:5: RUN a \\ b"));
+        assert_eq!(of("   5 | >>> RUN a\n"), None);
+        assert_eq!(of("nothing"), None);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //!
 //! [`rehearsal`] does each of the ways once, with programs that mpcheck makes itself; [`own`] builds somebody's
 //! Dockerfile. Both are steps: commands that a person could type, each logged, with an end to its time. What comes
-//! out is looked at by an [`Inspector`]: the checks, which are no part of this room.
+//! out is looked at by an [`Inspector`]: the checks, which are no part of this room. [`dockerfile`] reads what a Dockerfile
+//! asks for, before anything is built.
 
 mod command;
 mod context;
+pub mod dockerfile;
 pub mod fault;
 pub mod own;
 mod registry;

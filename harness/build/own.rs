@@ -52,8 +52,8 @@ impl Built {
 #[must_use]
 pub fn build(tools: &Tools, site: &Site, request: &Request, watch: &dyn Fn(&str)) -> Built {
     let logs = site.logs();
-    let mut recorder = Recorder::new(tools, &Nobody, watch, &logs);
     let leftovers = Leftovers::new(tools);
+    let mut recorder = Recorder::new(tools, &Nobody, watch, &logs, leftovers.list());
     let images = match one_at_a_time(tools, site, request) {
         None => at_once(&mut recorder, site, request),
         Some(why) => each(&mut recorder, site, request, &leftovers, &why),

@@ -63,10 +63,14 @@ impl Site {
 /// What was made in an engine, and is removed when this is dropped, or a signal ends the process.
 #[derive(Debug)]
 pub(super) struct Leftovers {
-    things: Arc<Mutex<Things>>,
+    list: List,
     guard: Option<Guard>,
     left: Arc<Mutex<Vec<String>>>,
 }
+
+/// The list of what was made, for whoever makes something.
+#[derive(Debug, Clone, Default)]
+pub(super) struct List(Arc<Mutex<Things>>);
 
 #[derive(Debug, Default)]
 struct Things {
@@ -82,45 +86,60 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Leftovers {
     pub(super) fn new(tools: &Tools) -> Self {
-        let things = Arc::new(Mutex::new(Things::default()));
+        let list = List::default();
         let left = Arc::new(Mutex::new(Vec::new()));
-        let (removed, remaining, tools) = (Arc::clone(&things), Arc::clone(&left), tools.clone());
+        let (removed, remaining, tools) = (list.clone(), Arc::clone(&left), tools.clone());
         let guard = Guard::new(move || {
-            let things = std::mem::take(&mut *locked(&removed));
+            let things = std::mem::take(&mut *locked(&removed.0));
             *locked(&remaining) = things.remove(&tools);
         });
-        Self { things, guard: Some(guard), left }
+        Self { list, guard: Some(guard), left }
     }
 
-    /// Written down before it is made: an image of this name in the engine.
-    pub(super) fn image(&self, name: &str) {
-        locked(&self.things).images.push(name.to_owned());
-    }
-
-    /// A builder.
-    pub(super) fn builder(&self, name: &str) {
-        locked(&self.things).builders.push(name.to_owned());
-    }
-
-    /// A container.
-    pub(super) fn container(&self, name: &str) {
-        locked(&self.things).containers.push(name.to_owned());
-    }
-
-    /// A list in docker's own store of lists that are not pushed yet.
-    pub(super) fn manifest(&self, name: &str) {
-        locked(&self.things).manifests.push(name.to_owned());
-    }
-
-    /// A builder that is gone.
-    pub(super) fn builder_gone(&self, name: &str) {
-        locked(&self.things).builders.retain(|known| known != name);
+    /// The list, for others to write in.
+    pub(super) fn list(&self) -> List {
+        self.list.clone()
     }
 
     /// Removes everything now, and says what could not be removed.
     pub(super) fn remove(mut self) -> Vec<String> {
         drop(self.guard.take());
         std::mem::take(&mut *locked(&self.left))
+    }
+}
+
+impl List {
+    /// Written down before it is made: an image of this name in the engine.
+    pub(super) fn image(&self, name: &str) {
+        locked(&self.0).images.push(name.to_owned());
+    }
+
+    /// A builder.
+    pub(super) fn builder(&self, name: &str) {
+        locked(&self.0).builders.push(name.to_owned());
+    }
+
+    /// A container.
+    pub(super) fn container(&self, name: &str) {
+        locked(&self.0).containers.push(name.to_owned());
+    }
+
+    /// A list in docker's own store of lists that are not pushed yet.
+    pub(super) fn manifest(&self, name: &str) {
+        locked(&self.0).manifests.push(name.to_owned());
+    }
+
+    /// A builder that is gone.
+    pub(super) fn builder_gone(&self, name: &str) {
+        locked(&self.0).builders.retain(|known| known != name);
+    }
+}
+
+impl std::ops::Deref for Leftovers {
+    type Target = List;
+
+    fn deref(&self) -> &List {
+        &self.list
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::command::{Done, End, Log, Order};
 use super::fault::{Cause, Doing, Fault};
+use super::site::List;
 use super::tools::Tools;
 use crate::image::reference::Location;
 use crate::platform::Platform;
@@ -111,6 +112,7 @@ pub(super) struct Work<'a> {
     inspector: &'a dyn Inspector,
     log: Log,
     commands: Vec<Done>,
+    list: &'a List,
 }
 
 impl Work<'_> {
@@ -141,6 +143,10 @@ impl Work<'_> {
     pub(super) fn well(&self, doing: Doing, platform: Option<&Platform>, done: Done) -> Result<Done, Stop> {
         if done.is_well() {
             return Ok(done);
+        }
+        // The old builder leaves an image without a name where it fails.
+        if let Some(image) = half_built(&done.said) {
+            self.list.image(image);
         }
         if let End::NotStarted(why) = &done.end {
             return Err(Stop::Undecided(format!("docker {why}")));
@@ -185,6 +191,15 @@ const PUSHES: u32 = 3;
 const STUMBLES: [&str; 4] =
     ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "blob unknown to registry"];
 
+/// The image of the last instruction that the old builder finished, ` ---> 898f9ae44f70`, unless it was there before.
+fn half_built(said: &str) -> Option<&str> {
+    let mut lines = said.lines().map(str::trim).rev().filter(|line| line.starts_with("---> "));
+    let image = lines.next()?.strip_prefix("---> ")?;
+    let is_image = image.len() == 12 && image.bytes().all(|b| b.is_ascii_hexdigit());
+    let before = lines.next();
+    (is_image && before.is_none_or(|line| line != "---> Using cache")).then_some(image)
+}
+
 /// The steps as they are done.
 pub(super) struct Recorder<'a> {
     pub(super) tools: &'a Tools,
@@ -192,12 +207,19 @@ pub(super) struct Recorder<'a> {
     /// Told of each step before it is begun.
     watch: &'a dyn Fn(&str),
     logs: &'a Path,
+    list: List,
     pub(super) steps: Vec<Step>,
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) fn new(tools: &'a Tools, inspector: &'a dyn Inspector, watch: &'a dyn Fn(&str), logs: &'a Path) -> Self {
-        Self { tools, inspector, watch, logs, steps: Vec::new() }
+    pub(super) fn new(
+        tools: &'a Tools,
+        inspector: &'a dyn Inspector,
+        watch: &'a dyn Fn(&str),
+        logs: &'a Path,
+        list: List,
+    ) -> Self {
+        Self { tools, inspector, watch, logs, list, steps: Vec::new() }
     }
 
     /// Does a step; `true` where it worked.
@@ -216,7 +238,8 @@ impl<'a> Recorder<'a> {
                 (Outcome::Undecided(format!("the log {} could not be made: {error}", path.display())), Vec::new())
             }
             Ok(log) => {
-                let mut work = Work { tools: self.tools, inspector: self.inspector, log, commands: Vec::new() };
+                let mut work =
+                    Work { tools: self.tools, inspector: self.inspector, log, commands: Vec::new(), list: &self.list };
                 let outcome = match body(&mut work) {
                     Ok(told) => Outcome::Passed(told),
                     Err(Stop::Skipped(why)) => Outcome::Skipped(why),
@@ -272,5 +295,23 @@ impl Fault {
             (Cause::Other, Doing::Push) => "it could not be published",
         };
         format!("{what} ({})", self.ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "Step 1/2 : FROM scratch\n ---> \nStep 2/2 : ARG X\n ---> Running in a\n ---> 898f9ae44f70\nfailed",
+        Some("898f9ae44f70")
+    )]
+    #[case("Step 2/2 : ARG X\n ---> Using cache\n ---> 898f9ae44f70\nfailed", None)]
+    #[case("Step 1/2 : FROM scratch\n ---> \nfailed", None)]
+    #[case("#8 ERROR: BuildKit", None)]
+    fn what_the_old_builder_leaves_has_a_number(#[case] said: &str, #[case] image: Option<&str>) {
+        assert_eq!(half_built(said), image);
     }
 }

@@ -68,6 +68,12 @@ impl Draft {
         self
     }
 
+    /// The instruction, where no layer has it.
+    pub(crate) fn instruction(mut self, instruction: impl Into<String>) -> Self {
+        self.0.instruction = Some(instruction.into());
+        self
+    }
+
     /// What the rule wants, and what is there.
     pub(crate) fn instead(mut self, expected: impl Into<String>, observed: impl Into<String>) -> Self {
         self.0.expected = Some(expected.into());

@@ -4,6 +4,7 @@
 //! required of it, and gives the image's part of the report; [`host::host`] does the same for a host. One file per group
 //! of rules; a finding is data, and text is made of it elsewhere.
 
+mod address;
 pub mod binary;
 mod blob;
 pub mod build;

@@ -172,14 +172,22 @@ rules! {
     DEFAULT_PLATFORM = "host/default-platform", Note,
         "the environment names a platform that docker pulls, builds and runs";
 
+    PINNED_STAGE = "build/pinned-stage", Warning,
+        "the final stage is of one platform, whatever is built for";
+    SINGLE_PLATFORM_BASE = "build/single-platform-base", Warning,
+        "a base image's digest is not of every wanted platform";
+    FIXED_ARCHITECTURE = "build/fixed-architecture", Warning,
+        "an instruction takes one architecture, whatever is built for";
+    UNUSED_TARGETARCH = "build/unused-targetarch", Warning,
+        "the architecture to build for is asked for, and nothing uses it";
     BUILD_FAILED = "build/failed", Error,
         "a build ended with an error";
     NO_EMULATOR = "build/no-emulator", Error,
-        "a program of another architecture could not be started in a build, or of what it made";
+        "a program of another architecture could not be started in a build";
     BASE_MISSING = "build/base-missing", Error,
         "a base image cannot be had, or not for a platform";
     BUILD_TIMEOUT = "build/timeout", Error,
-        "a step of building or publishing took too long and was stopped";
+        "a step of building or publishing took too long";
     WRONG_RESULT = "build/wrong-result", Error,
         "what was built does not run, or says that it is another platform";
     BUILDER_FAILED = "build/builder-failed", Error,
@@ -191,7 +199,7 @@ rules! {
     DIFFERENT_RESULTS = "build/different-results", Error,
         "two ways of publishing the same build gave different images";
     LEFT_BEHIND = "build/left-behind", Warning,
-        "something that was made for a rehearsal or a build could not be removed";
+        "something that a rehearsal or a build made is still there";
 }
 
 impl Rule {

@@ -7,10 +7,13 @@ use super::failure::Failure;
 use super::output::{self, ReportFile};
 use super::progress::Progress;
 use super::run::Running;
+use crate::build::dockerfile::Dockerfile;
 use crate::build::own::{self, Request};
 use crate::build::rehearsal::{Plan, rehearse};
 use crate::build::{Made, Site, Tools};
-use crate::check::build::{Inspection, Told, told};
+
+use crate::check::build::dockerfile::{self, Wanted};
+use crate::check::build::{Inspection, Told, place, told};
 use crate::check::run::Wish;
 use crate::check::{self, Requirements, Runs};
 use crate::image::examine::Unpack;
@@ -20,7 +23,8 @@ use crate::platform::{Platform, Selection};
 use crate::run::choose::How;
 use crate::run::cleanup;
 use crate::run::set::RunnerSet;
-use mpcheck_reports::{self as reports, Finding, Report, Tool, Verdict};
+use mpcheck_reports::{self as reports, Finding, Report, Status, Tool, Verdict};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -64,6 +68,15 @@ pub(super) struct BuildArguments {
     #[arg(long, value_name = "STAGE", requires = "context")]
     target: Option<String>,
 
+    /// Before building, warn of what in the Dockerfile leads to a wrong image: a last stage of one platform, a base whose
+    /// digest is of one platform (looked up in its registry), an architecture that is written out
+    #[arg(long, requires = "context")]
+    check_dockerfile: bool,
+
+    /// Check the Dockerfile only: no docker is needed
+    #[arg(long, requires = "check_dockerfile")]
+    no_build: bool,
+
     /// Keep the image as this OCI archive
     #[arg(long, short, value_name = "FILE", requires = "context")]
     output: Option<PathBuf>,
@@ -75,6 +88,11 @@ pub(super) struct BuildArguments {
     /// Rehearse with this base image, which has a shell, instead of none
     #[arg(long, value_name = "IMAGE", conflicts_with = "context")]
     base: Option<String>,
+
+    /// The image of BuildKit for the builder that is made, where Docker Hub's cannot be had [default:
+    /// moby/buildkit:buildx-stable-1]
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["context", "builder"])]
+    buildkit: Option<String>,
 
     /// Rehearse pushing to this repository, with your login, instead of a registry that is started for it; what is
     /// pushed stays there
@@ -138,20 +156,36 @@ pub(super) fn run(arguments: &BuildArguments, color: Color) -> Result<u8, Failur
         Failure::unexamined(format!("no directory can be made in {}: {error}", std::env::temp_dir().display()))
             .hint("set TMPDIR to one that can be written")
     })?;
+    let dockerfile = Own::read(arguments, &platforms)?;
+    if let (true, Some(own)) = (arguments.no_build, &dockerfile) {
+        let parts = own.checked(&Platform::host(), &reader);
+        return told_all(arguments, parts, (started, begun), files, color);
+    }
     let tools = Tools::find(&reader.sources.for_engine(), &site.logs(), arguments.step_timeout)
         .map_err(|not_ready| Failure::unexamined(not_ready.why).hint(not_ready.hint))?;
     let work = Work { arguments, reader: &reader, site: &site, tools: &tools, color };
     let parts = match &arguments.context {
         None => work.rehearsal(platforms)?,
-        Some(context) => work.own(context, platforms)?,
+        Some(context) => work.own(context, platforms, dockerfile.as_ref())?,
     };
-    let mut report = report(parts, started, begun.elapsed());
-    report.verdict = reports::verdict(&report, arguments.result.fail_on);
-    report.sort();
-    if arguments.keep || report.steps.iter().any(|step| step.log.is_some()) {
+    if arguments.keep || parts.told.steps.iter().any(|step| step.log.is_some()) {
         let path = site.keep();
         console::warn(&format!("the files of the build and its logs are kept in {}", path.display()), color);
     }
+    told_all(arguments, parts, (started, begun), files, color)
+}
+
+/// Makes the report of it, writes it where it was asked for, and gives the exit code.
+fn told_all(
+    arguments: &BuildArguments,
+    parts: Parts,
+    (started, begun): (SystemTime, Instant),
+    files: Vec<ReportFile>,
+    color: Color,
+) -> Result<u8, Failure> {
+    let mut report = report(parts, started, begun.elapsed());
+    report.verdict = reports::verdict(&report, arguments.result.fail_on);
+    report.sort();
     for file in files {
         file.write(&report, arguments.result.fail_on, arguments.verbose)?;
     }
@@ -188,15 +222,22 @@ fn check_words(arguments: &BuildArguments) -> Result<(), Failure> {
                 .hint(format!("such as {}/{}", name.registry, name.repository)));
         }
     }
-    if let Some(base) = &arguments.base {
-        ImageName::parse(base).map_err(|error| {
-            Failure::usage(format!("--base: {error}")).hint("an image with a shell, such as alpine:latest")
-        })?;
+    let images =
+        [("--base", &arguments.base, "alpine:latest"), ("--buildkit", &arguments.buildkit, "moby/buildkit:v0.15.2")];
+    for (option, given, example) in images {
+        if let Some(Err(error)) = given.as_deref().map(ImageName::parse) {
+            return Err(Failure::usage(format!("{option}: {error}")).hint(format!("such as {example}")));
+        }
     }
     if let Some(context) = &arguments.context {
         check_context(context, arguments.file.as_deref())?;
     }
     Ok(())
+}
+
+/// Whether docker fetches it from elsewhere.
+fn is_address(context: &str) -> bool {
+    context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/")
 }
 
 /// A directory has to be there; an address is docker's business.
@@ -207,7 +248,7 @@ fn check_context(context: &str, file: Option<&Path>) -> Result<(), Failure> {
         )
         .hint("unpack it into a directory, and name that"));
     }
-    if context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/") {
+    if is_address(context) {
         return Ok(());
     }
     if !Path::new(context).is_dir() {
@@ -220,6 +261,77 @@ fn check_context(context: &str, file: Option<&Path>) -> Result<(), Failure> {
             .hint("name it by --file, as for docker build: the path is from here, not from the context"));
     }
     Ok(())
+}
+
+/// The Dockerfile of a build.
+struct Own {
+    name: String,
+    dockerfile: Dockerfile,
+    platforms: Vec<Platform>,
+    target: Option<String>,
+    build_args: BTreeMap<String, String>,
+}
+
+impl Own {
+    /// Reads it, where it is a file here. One that cannot be understood fails where it is to be checked; otherwise docker
+    /// says what it thinks of it.
+    fn read(arguments: &BuildArguments, platforms: &[Platform]) -> Result<Option<Self>, Failure> {
+        let Some(context) = &arguments.context else { return Ok(None) };
+        if is_address(context) {
+            let why = "--check-dockerfile: the Dockerfile of a repository's address is not here";
+            let hint = "check the repository out, and name its directory";
+            return if arguments.check_dockerfile { Err(Failure::usage(why).hint(hint)) } else { Ok(None) };
+        }
+        let path = arguments.file.clone().unwrap_or_else(|| Path::new(context).join("Dockerfile"));
+        let name = path.display().to_string();
+        let dockerfile = match Dockerfile::read(&path) {
+            Ok(dockerfile) => dockerfile,
+            Err(error) if arguments.check_dockerfile => return Err(Failure::usage(error.told(&name))),
+            Err(_) => return Ok(None),
+        };
+        let argument = |given: &String| match given.split_once('=') {
+            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+            None => Some((given.clone(), std::env::var(given).ok()?)),
+        };
+        Ok(Some(Self {
+            name,
+            dockerfile,
+            platforms: platforms.to_vec(),
+            target: arguments.target.clone(),
+            build_args: arguments.build_arg.iter().filter_map(argument).collect(),
+        }))
+    }
+
+    fn wanted(&self, build_platform: &Platform) -> Wanted {
+        Wanted {
+            platforms: self.platforms.clone(),
+            build_platform: build_platform.clone(),
+            target: self.target.clone(),
+            build_args: self.build_args.clone(),
+        }
+    }
+
+    /// What is wrong with it, as a step of its own.
+    fn checked(&self, build_platform: &Platform, reader: &Reader) -> Parts {
+        let begun = Instant::now();
+        let checked = dockerfile::check(&self.dockerfile, &self.name, &self.wanted(build_platform), reader);
+        let (status, reason) = match checked.undecided.as_slice() {
+            [] => (Status::Passed, None),
+            undecided => (Status::Error, Some(undecided.join("; "))),
+        };
+        let step = reports::Step {
+            name: "dockerfile".to_owned(),
+            title: format!("Check {} before it is built", self.name),
+            platform: None,
+            status,
+            reason,
+            commands: Vec::new(),
+            output: None,
+            log: None,
+            duration_ms: milliseconds(begun.elapsed()),
+        };
+        Parts { told: Told { steps: vec![step], findings: checked.findings }, ..Parts::default() }
+    }
 }
 
 struct Work<'a> {
@@ -241,6 +353,7 @@ impl Work<'_> {
             platforms,
             base: arguments.base.clone(),
             builder: arguments.builder.clone(),
+            buildkit: arguments.buildkit.clone(),
             registry: arguments.registry.clone(),
         };
         if let Some(platform) = plan.impossible().first() {
@@ -262,8 +375,10 @@ impl Work<'_> {
         Ok(Parts { told: told(&rehearsed.steps, &rehearsed.left), images: found.images, findings: found.findings })
     }
 
-    fn own(&self, context: &str, platforms: Vec<Platform>) -> Result<Parts, Failure> {
+    fn own(&self, context: &str, platforms: Vec<Platform>, dockerfile: Option<&Own>) -> Result<Parts, Failure> {
         let arguments = self.arguments;
+        let checked = dockerfile.filter(|_| arguments.check_dockerfile);
+        let mut parts = checked.map_or_else(Parts::default, |own| own.checked(&self.tools.native, self.reader));
         let request = Request {
             context: context.to_owned(),
             dockerfile: arguments.file.clone(),
@@ -278,12 +393,17 @@ impl Work<'_> {
         let progress = Progress::new(arguments.quiet);
         let built = own::build(self.tools, self.site, &request, &|title| progress.doing(title));
         progress.finish();
-        let mut parts = Parts::default();
+        let before = parts.findings.len();
         for made in &built.images {
             self.check(made, &running, &mut parts);
         }
+        if let (Some(own), Some(found)) = (dockerfile, parts.findings.get_mut(before..)) {
+            place(found, &own.dockerfile, &own.name, &own.wanted(&self.tools.native));
+        }
         let steps = built.steps.clone();
-        parts.told = told(&steps, &built.remove());
+        let done = told(&steps, &built.remove());
+        parts.told.steps.extend(done.steps);
+        parts.told.findings.extend(done.findings);
         Ok(parts)
     }
 

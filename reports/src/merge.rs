@@ -236,6 +236,22 @@ mod tests {
         }
     }
 
+    #[rstest]
+    #[case(Status::Passed, Status::Skipped, Status::Passed)]
+    #[case(Status::Skipped, Status::Passed, Status::Passed)]
+    #[case(Status::Passed, Status::Failed, Status::Failed)]
+    fn steps_of_one_name_count_once(#[case] one: Status, #[case] other: Status, #[case] wanted: Status) {
+        let of = |status, last: &str| {
+            let mut report = sample::passed();
+            report.steps = vec![sample::step("build", status), sample::step(last, Status::Passed)];
+            report
+        };
+        let got = merged(vec![of(one, "first"), of(other, "second")]).unwrap();
+        let steps: Vec<(&str, Status)> = got.steps.iter().map(|step| (step.name.as_str(), step.status)).collect();
+        assert_eq!(steps, [("build", wanted), ("first", Status::Passed), ("second", Status::Passed)]);
+        assert_eq!(got.verdict, if wanted == Status::Failed { Verdict::Failed } else { Verdict::Passed });
+    }
+
     #[test]
     fn platforms_of_two_machines_stand_in_one_image() {
         let (mut one, mut other) = (sample::passed(), sample::failed());

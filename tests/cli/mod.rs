@@ -7,6 +7,7 @@
 //! | `commands` | explain, rules, schema, completions |
 //! | `host` | `mpcheck host` on the machine that runs the tests, whatever that is |
 //! | `host_install` | `mpcheck host install`, as far as nothing is installed |
+//! | `build` | `mpcheck build`, as far as it goes without an engine |
 //! | `init` | `mpcheck init`, and that its suites are taken |
 //! | `cache` | what is read again, and what is not |
 //! | `bad_input` | files and names that are no image |
@@ -20,6 +21,7 @@
 
 mod arguments;
 mod bad_input;
+mod build;
 mod cache;
 mod commands;
 mod host;

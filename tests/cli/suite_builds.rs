@@ -89,6 +89,20 @@ fn without_docker_nothing_can_be_decided() {
     assert!(files.iter().all(|path| !path.to_string_lossy().contains("mpcheck-build")), "{files:?}");
 }
 
+#[test]
+fn a_dockerfile_is_checked_without_docker() {
+    let machine = machine(SUITE);
+    let name = ["test", "release.yaml", "--exact", "--", "release/app/dockerfile"];
+    machine.run(&name).says(0, &["release/app  the build of app", "passed: 1 passed"]);
+    let pinned = "FROM scratch\nFROM --platform=$BUILDPLATFORM alpine\nCOPY app /app\n";
+    fs::write(machine.path("app/Dockerfile"), pinned).unwrap();
+    machine.run(&name).says(0, &["warning[build/pinned-stage]", "app/Dockerfile"]);
+    let words = ["FAILED  dockerfile", "warning[build/pinned-stage]"];
+    machine.run(&[&["test", "release.yaml", "--fail-on", "warning"], &name[2..]].concat()).says(1, &words);
+    fs::write(machine.path("app/Dockerfile"), "FROM $\n").unwrap();
+    machine.run(&name).says(3, &["could not be decided  dockerfile: "]);
+}
+
 /// Where is wrong what, and what to write; `harness/suite/resolve/build/tests.rs` has the rest.
 #[rstest]
 #[case::directory(

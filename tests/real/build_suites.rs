@@ -121,6 +121,7 @@ fn what_a_suite_builds_is_checked_on_every_platform(#[values("classic", "contain
     assert_eq!(finding["rule"], "binary/foreign-architecture", "{finding:#}");
     assert_eq!((&finding["platform"], &finding["path"]), (&"linux/arm64".into(), &"/usr/bin/app".into()));
     assert!(finding["instruction"].as_str().unwrap_or_default().contains("app-arm64 /usr/bin/app"), "{finding:#}");
+    assert!(finding["instruction"].as_str().unwrap_or_default().contains("twin/Dockerfile:3: COPY "), "{finding:#}");
     // Once for all trials, with the commands to repeat it.
     let builds = outcome.output("s/good/build").matches("  $ docker ").count();
     assert_eq!(builds, if store == "classic" { 2 } else { 1 }, "{}", outcome.output("s/good/build"));

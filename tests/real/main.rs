@@ -8,10 +8,12 @@
     reason = "a slip in a test should stop that test"
 )]
 
+mod build;
 mod build_suites;
 mod buildkit;
 mod check;
 mod container;
+mod dockerfile;
 mod engine;
 mod host;
 mod host_engine;

@@ -50,13 +50,14 @@ impl Rehearsal<'_> {
         }
         let (all, context) = (self.all(), shown(&self.site.context()));
         let (file, leftovers, platforms) = (self.site.file("builder.tar"), &self.leftovers, &self.plan.platforms);
+        let image = self.plan.buildkit.as_deref();
         let worked = self.recorder.step(name, &title, None, |work| {
             match given {
                 Some(_) => drop(work.must(Doing::Builder, None, &["buildx", "inspect", "--bootstrap", &builder])?),
                 None => {
-                    obtain(work, BUILDKIT, leftovers).map_err(Stop::Skipped)?;
+                    obtain(work, image.unwrap_or(BUILDKIT), leftovers).map_err(Stop::Skipped)?;
                     leftovers.builder(&builder);
-                    create(work, &builder)?;
+                    create(work, &builder, image)?;
                 }
             }
             work.must(Doing::Builder, None, &["buildx", "ls"])?;
@@ -89,9 +90,10 @@ impl Rehearsal<'_> {
     }
 }
 
-fn create(work: &mut Work<'_>, builder: &str) -> Result<(), Stop> {
+fn create(work: &mut Work<'_>, builder: &str, image: Option<&str>) -> Result<(), Stop> {
     // The host's network, so that it reaches a registry on loopback.
-    let words = ["--driver", "docker-container", "--driver-opt", "network=host", "--bootstrap"];
-    let words: Vec<&str> = ["buildx", "create", "--name", builder].into_iter().chain(words).collect();
+    let mut words = vec!["buildx", "create", "--name", builder, "--driver", "docker-container", "--driver-opt"];
+    let options = image.map_or_else(|| "network=host".to_owned(), |image| format!("network=host,image={image}"));
+    words.extend([options.as_str(), "--bootstrap"]);
     work.must(Doing::Builder, None, &words).map(drop)
 }

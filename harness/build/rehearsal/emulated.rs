@@ -80,6 +80,7 @@ fn wrong(line: &str, platform: &Platform, said: String) -> Stop {
         platform: Some(platform.clone()),
         line: line.to_owned(),
         ended: said,
+        instruction: None,
         said: String::new(),
     }))
 }

@@ -40,9 +40,10 @@ impl Rehearsal<'_> {
         };
         let (list, insecure, platforms) = (registry.name("manifest"), registry.insecure, &self.plan.platforms);
         self.leftovers.manifest(&list);
-        let published = &mut self.published;
+        let (published, all_pushed) = (&mut self.published, &mut self.pushed);
         self.recorder.step(name, title, None, |work| {
-            pushed(work, &parts)?;
+            push_all(work, &parts)?;
+            all_pushed.push("plain");
             let done = work.docker(&create(&list, insecure, &parts));
             work.well(Doing::Push, None, done)?;
             for part in &parts {
@@ -81,14 +82,19 @@ impl Rehearsal<'_> {
             Some(why) => self.recorder.skip(names[0], titles[0], None, why),
             None => {
                 self.leftovers.manifest(&list);
+                let all_pushed = &mut self.pushed;
                 self.recorder.step(names[0], titles[0], None, |work| {
-                    pushed(work, &parts)?;
+                    push_all(work, &parts)?;
+                    all_pushed.push(what);
                     refused(work, &create(&list, insecure, &parts))
                 });
             }
         }
         if let Err(why) = &self.recorder.tools.buildx {
             return self.recorder.skip(names[1], titles[1], None, &format!("there is no buildx: {why}"));
+        }
+        if !self.pushed.contains(&what) {
+            return self.recorder.skip(names[1], titles[1], None, "the images to be joined could not all be pushed");
         }
         let (platforms, published) = (&self.plan.platforms, &mut self.published);
         self.recorder.step(names[1], titles[1], None, |work| {
@@ -131,7 +137,7 @@ impl Rehearsal<'_> {
     }
 }
 
-fn pushed(work: &mut Work<'_>, parts: &[Part]) -> Result<(), Stop> {
+fn push_all(work: &mut Work<'_>, parts: &[Part]) -> Result<(), Stop> {
     for part in parts {
         work.must(Doing::Build, Some(&part.platform), &part.build)?;
         work.push(&["push", &part.tag])?;

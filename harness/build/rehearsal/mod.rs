@@ -29,6 +29,8 @@ pub struct Plan {
     pub base: Option<String>,
     /// A builder that is there, instead of one that is made.
     pub builder: Option<String>,
+    /// The image of BuildKit for the builder that is made, instead of buildx's own.
+    pub buildkit: Option<String>,
     /// A repository that may be pushed to, `HOST/NAME`, instead of a registry that is started.
     pub registry: Option<String>,
 }
@@ -64,10 +66,19 @@ pub fn rehearse(
     let base = plan.base.as_deref().map_or(Base::Scratch, Base::Image);
     context::write(&site.context(), base)?;
     let logs = site.logs();
-    let recorder = Recorder::new(tools, inspector, watch, &logs);
     let leftovers = Leftovers::new(tools);
-    let mut rehearsal =
-        Rehearsal { recorder, site, plan, base, leftovers, several: None, registry: None, published: Vec::new() };
+    let recorder = Recorder::new(tools, inspector, watch, &logs, leftovers.list());
+    let mut rehearsal = Rehearsal {
+        recorder,
+        site,
+        plan,
+        base,
+        leftovers,
+        several: None,
+        registry: None,
+        pushed: Vec::new(),
+        published: Vec::new(),
+    };
     rehearsal.tools();
     rehearsal.emulated();
     rehearsal.own_builder();
@@ -95,6 +106,8 @@ struct Rehearsal<'a> {
     /// The builder that builds several platforms at once, and whether it was made here; `None` until one did.
     several: Option<(String, bool)>,
     registry: Option<Registry>,
+    /// Which images of one platform each were all pushed, by the beginning of their tags.
+    pushed: Vec<&'static str>,
     /// What was published, by its tag, with its programs.
     published: Vec<(String, Content)>,
 }
@@ -136,7 +149,8 @@ impl Rehearsal<'_> {
             Ok(()) => {}
             // The old builder knows no platform's ARGs.
             Err(_) => {
-                words.extend(["--build-arg".to_owned(), format!("TARGETARCH={}", platform.architecture())]);
+                let file = self.site.context().join(context::without_arguments(platform.architecture()));
+                words.extend(["--file".to_owned(), shown(&file)]);
             }
         }
         words.extend(["--platform".to_owned(), platform.specifier()]);

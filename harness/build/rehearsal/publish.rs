@@ -19,6 +19,8 @@ impl Rehearsal<'_> {
         };
         let (tag, all, context) = (registry.name("index"), self.all(), shown(&self.site.context()));
         let (insecure, platforms) = (registry.insecure, &self.plan.platforms);
+        // An engine that keeps whole images keeps what it pushed as well.
+        self.leftovers.image(&tag);
         let published = &mut self.published;
         self.recorder.step(name, title, None, |work| {
             work.push(&[

@@ -4,6 +4,7 @@ use super::foreign::foreign_code;
 use super::judge::{Code, Fit, judge};
 use super::{Subject, place};
 use crate::binary::Content;
+use crate::check::address::{addresses, names};
 use crate::image::rootfs::{Node, NodeKind};
 use crate::platform::Architecture;
 use std::collections::BTreeMap;
@@ -69,11 +70,7 @@ pub(super) fn of(
 fn from_instruction(subject: &Subject<'_>, instruction: &str, code: &Code) -> Option<String> {
     let wrong = code.architecture.and_then(Architecture::by_name)?;
     let right = subject.platform.platform.row();
-    let names =
-        |row: &'static Architecture, text: &str| place::names(crate::platform::Machine::Architecture(row), text);
-    let word = instruction
-        .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ';' | '(' | ')'))
-        .find(|word| word.contains("://") && names(wrong, word) && !right.is_some_and(|row| names(row, word)))?;
+    let word = addresses(instruction).find(|word| names(wrong, word) && !right.is_some_and(|row| names(row, word)))?;
     let address: String = word.chars().take(200).collect();
     Some(format!("the instruction downloads for {} whatever the platform: {address}", wrong.name))
 }

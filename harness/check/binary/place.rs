@@ -107,8 +107,3 @@ pub(super) fn tree(path: &[u8]) -> Option<&'static str> {
 fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|&b| b == b'/').filter(|part| !part.is_empty())
 }
-
-/// Whether a path's machine is the one that an ELF file is for.
-pub(super) fn names(machine: Machine, text: &str) -> bool {
-    machine.is_named_in(text.as_bytes())
-}

@@ -79,6 +79,9 @@ fn of_fault(step: &Step, fault: &Fault) -> Finding {
     if let Some(platform) = &fault.platform {
         draft = draft.named(platform);
     }
+    if let Some(instruction) = &fault.instruction {
+        draft = draft.instruction(instruction);
+    }
     // The rest of what it said stands with the step.
     match fault.said.lines().last() {
         Some(last) => draft.observed(last).done(),
@@ -98,7 +101,7 @@ fn rule_and_hint(fault: &Fault) -> (&'static Rule, String) {
         ),
         (Cause::TimedOut, _) => (
             &rule::BUILD_TIMEOUT,
-            "look at the end of its log for what it waits for; where it is only slow, give it more: --timeout 30m".to_owned(),
+            "look at the end of its log for what it waits for; where it is only slow, give it more: --step-timeout 30m".to_owned(),
         ),
         (Cause::NoBase | Cause::BaseLacksPlatform, _) => (
             &rule::BASE_MISSING,
@@ -144,5 +147,90 @@ fn rule_and_hint(fault: &Fault) -> (&'static Rule, String) {
             &rule::BUILD_FAILED,
             "repeat the step's command by hand; its log has all that the build said".to_owned(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Platform;
+    use mpcheck_reports::Severity;
+    use rstest::rstest;
+
+    fn step(outcome: Outcome) -> Step {
+        Step {
+            name: "emulated/arm64".to_owned(),
+            title: "Build".to_owned(),
+            platform: None,
+            outcome,
+            commands: Vec::new(),
+            log: None,
+            took: Duration::from_millis(1500),
+        }
+    }
+
+    fn fault(doing: Doing, cause: Cause) -> Outcome {
+        Outcome::Failed(Box::new(Fault {
+            doing,
+            cause,
+            platform: Platform::parse("linux/arm64").ok(),
+            line: "docker build .".to_owned(),
+            ended: "exit code 1".to_owned(),
+            instruction: Some("Dockerfile:3: RUN make".to_owned()),
+            said: "first\nlast".to_owned(),
+        }))
+    }
+
+    #[rstest]
+    #[case(Doing::Build, Cause::Other, "build/failed", "log")]
+    #[case(Doing::Build, Cause::NoEmulator, "build/no-emulator", "mpcheck host install arm64")]
+    #[case(Doing::Run, Cause::NoEmulator, "build/no-emulator", "mpcheck host install arm64")]
+    #[case(Doing::Build, Cause::TimedOut, "build/timeout", "--step-timeout")]
+    #[case(Doing::Push, Cause::TimedOut, "build/timeout", "--step-timeout")]
+    #[case(Doing::Build, Cause::NoBase, "build/base-missing", "imagetools inspect")]
+    #[case(Doing::Build, Cause::BaseLacksPlatform, "build/base-missing", "imagetools inspect")]
+    #[case(Doing::Run, Cause::WrongMachine, "build/wrong-result", "mpcheck host")]
+    #[case(Doing::Run, Cause::Other, "build/wrong-result", "mpcheck host")]
+    #[case(Doing::Builder, Cause::Other, "build/builder-failed", "docker buildx ls")]
+    #[case(Doing::Push, Cause::IsList, "build/manifest-list", "--provenance=false")]
+    #[case(Doing::Push, Cause::Refused, "build/push-failed", "docker login")]
+    #[case(Doing::Push, Cause::Unreachable, "build/push-failed", "curl -v")]
+    #[case(Doing::Push, Cause::PlainHttp, "build/push-failed", "insecure-registries")]
+    #[case(Doing::Push, Cause::Other, "build/push-failed", "log")]
+    fn a_fault_has_its_rule_and_its_next_step(
+        #[case] doing: Doing,
+        #[case] cause: Cause,
+        #[case] rule: &str,
+        #[case] hint: &str,
+    ) {
+        let told = told(&[step(fault(doing, cause))], &[]);
+        let [finding] = &told.findings[..] else { panic!("{told:?}") };
+        assert_eq!((finding.rule.as_str(), finding.severity), (rule, Severity::Error));
+        assert!(finding.hint.contains(hint) && finding.message.contains("step `emulated/arm64`"), "{finding:?}");
+        assert_eq!(finding.platform.as_deref(), Some("linux/arm64"));
+        assert_eq!(finding.instruction.as_deref(), Some("Dockerfile:3: RUN make"));
+        assert_eq!(finding.observed.as_deref(), Some("last"));
+        let [row] = &told.steps[..] else { panic!("{told:?}") };
+        assert_eq!((row.status, row.output.as_deref(), row.duration_ms), (Status::Failed, Some("first\nlast"), 1500));
+    }
+
+    #[test]
+    fn what_differs_and_what_is_left_are_findings() {
+        let told =
+            told(&[step(Outcome::Wrong(Wrong::Differs("a and b".to_owned())))], &["docker image rm x".to_owned()]);
+        let rules: Vec<&str> = told.findings.iter().map(|finding| finding.rule.as_str()).collect();
+        assert_eq!(rules, ["build/different-results", "build/left-behind"]);
+        assert!(told.findings[1].message.contains("docker image rm x"), "{told:?}");
+    }
+
+    #[rstest]
+    #[case(Outcome::Passed(None), Status::Passed)]
+    #[case(Outcome::Skipped("why".to_owned()), Status::Skipped)]
+    #[case(Outcome::Undecided("why".to_owned()), Status::Error)]
+    // The image's own findings say what is wrong with it.
+    #[case(Outcome::Wrong(Wrong::Image("why".to_owned())), Status::Failed)]
+    fn other_outcomes_are_no_findings(#[case] outcome: Outcome, #[case] status: Status) {
+        let told = told(&[step(outcome)], &[]);
+        assert_eq!((told.findings.len(), told.steps[0].status), (0, status));
     }
 }

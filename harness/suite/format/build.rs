@@ -17,7 +17,7 @@ pub(in crate::suite) struct Build {
     pub(in crate::suite) context: Option<At<String>>,
     /// What it is called in the names of its tests. Without it that is made of the context's name, or is rehearsal.
     pub(in crate::suite) name: Option<At<String>>,
-    /// The Dockerfile, relative to this file. Without it, Dockerfile in the context.
+    /// The Dockerfile, relative to this file, or to the repository. Without it, Dockerfile in the context.
     pub(in crate::suite) file: Option<At<String>>,
     /// The platforms that are built.
     #[schemars(example = ["linux/amd64", "linux/arm64"])]
@@ -41,6 +41,9 @@ pub(in crate::suite) struct Build {
     /// Of a rehearsal: the base image, which has a shell. Without it, none is needed.
     #[schemars(example = &"alpine:latest")]
     pub(in crate::suite) base: Option<At<String>>,
+    /// Of a rehearsal: the image of BuildKit for the builder that it makes. Without it, buildx's own.
+    #[schemars(example = &"moby/buildkit:v0.15.2")]
+    pub(in crate::suite) buildkit: Option<At<String>>,
     /// Of a rehearsal: the repository that is pushed to, with the login of whoever runs this. Without it, a registry is
     /// started for it.
     #[schemars(example = &"ghcr.io/me/rehearsal")]

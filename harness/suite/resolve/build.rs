@@ -101,7 +101,7 @@ fn is_address(context: &str) -> bool {
 impl Resolver<'_> {
     /// Keys of a rehearsal, where a Dockerfile is built.
     fn not_of_own(&mut self, build: &Build) {
-        for (key, text) in [("base", &build.base), ("registry", &build.registry)] {
+        for (key, text) in [("base", &build.base), ("buildkit", &build.buildkit), ("registry", &build.registry)] {
             if let Some(text) = text {
                 let message = format!("`{key}` is for a rehearsal of the host, and this build has a `context`");
                 self.wrong(text.place, message, "leave one of them out");
@@ -132,9 +132,18 @@ impl Resolver<'_> {
 
     fn own(&mut self, name: String, context: &At<String>, build: &Build, settings: &Settings) -> ImagePlan {
         let file = build.file.as_ref().and_then(|file| self.text(file));
+        let check = build.check_dockerfile.as_ref().filter(|check| check.value && is_address(&context.value));
+        if let Some(check) = check {
+            let message = "the Dockerfile of a repository's address is not here to be checked";
+            self.wrong(check.place, message, "check the repository out, and name its directory; or leave this key out");
+        }
         let request = Request {
             context: self.context(context, file.as_ref()).unwrap_or_default(),
-            dockerfile: file.as_ref().map(|file| self.directory.join(&file.value)),
+            dockerfile: file.as_ref().map(|file| match is_address(&context.value) {
+                // Docker looks for it in the repository.
+                true => PathBuf::from(&file.value),
+                false => self.directory.join(&file.value),
+            }),
             build_args: self.arguments(build),
             target: self.one(build.target.as_ref(), word),
             builder: self.one(build.builder.as_ref(), word),
@@ -241,7 +250,8 @@ impl Resolver<'_> {
         let build = &build.value;
         let plan = rehearsal::Plan {
             platforms,
-            base: self.one(build.base.as_ref(), base),
+            base: self.one(build.base.as_ref(), |text| image(text, "an image with a shell, such as alpine:latest")),
+            buildkit: self.one(build.buildkit.as_ref(), |text| image(text, "such as moby/buildkit:v0.15.2")),
             builder: self.one(build.builder.as_ref(), word),
             registry: self.one(build.registry.as_ref(), repository),
         };
@@ -279,10 +289,9 @@ fn word(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
-/// A base image.
-fn base(text: &str) -> Result<String, Wrong> {
-    let hint = "write an image with a shell, such as alpine:latest";
-    ImageName::parse(text).map(|_| text.to_owned()).map_err(|error| (error.to_string(), hint.to_owned()))
+/// An image that docker fetches.
+fn image(text: &str, hint: &str) -> Result<String, Wrong> {
+    ImageName::parse(text).map(|_| text.to_owned()).map_err(|error| (error.to_string(), format!("write {hint}")))
 }
 
 /// A repository, without a tag or digest.

@@ -6,7 +6,7 @@
 use super::super::case::{Case, Kind, Subject};
 use super::super::plan::{BuildPlan, ImagePlan, RehearsalPlan, TIMEOUT};
 use super::image::{self, Work};
-use super::{Outcome, Results, Session};
+use super::{Outcome, Results, Session, dockerfile};
 use crate::build::own::{self, Built, Request};
 use crate::build::rehearsal::{Rehearsed, rehearse};
 use crate::build::{Made, Site, Tools};
@@ -27,23 +27,18 @@ const TOOLS: &str = "tools";
 pub(super) fn of_image(session: &Session, plan: &ImagePlan, build: &BuildPlan, cases: &[(usize, &Case)]) -> Results {
     let mut results = Results::default();
     let (of_file, others): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, case)| case.kind == Kind::Dockerfile);
-    results.outcomes.extend(of_file.iter().map(|(at, _)| (*at, dockerfile(build))));
+    results.outcomes.extend(of_file.iter().map(|(at, _)| (*at, dockerfile::outcome(session, plan, build))));
     if others.is_empty() {
         return results;
     }
     let work = Building { session, plan, build, cases: &others };
     match work.built() {
-        Ok((site, built, took)) => work.checked(site, built, took, &mut results),
+        Ok(came) => work.checked(came, &mut results),
         Err(why) => {
             results.outcomes.extend(others.iter().map(|(at, _)| (*at, Outcome::new(Status::Error, why.clone()))));
         }
     }
     results
-}
-
-/// What is said of the Dockerfile before anything is built.
-fn dockerfile(_: &BuildPlan) -> Outcome {
-    Outcome::new(Status::Skipped, "Dockerfiles are not checked by suites yet: `mpcheck build --check-dockerfile` does")
 }
 
 /// The directory and the tools of a build.
@@ -57,6 +52,15 @@ fn workshop(session: &Session, timeout: Duration) -> Result<(Site, Tools), Strin
         hint => format!("{}; {hint}", not_ready.why),
     })?;
     Ok((site, tools))
+}
+
+/// What came of a build.
+struct Came {
+    site: Site,
+    built: Built,
+    /// The platform that built.
+    native: Platform,
+    took: Duration,
 }
 
 /// What is done for one image that is built.
@@ -74,7 +78,7 @@ impl Building<'_> {
         work.platforms().into_iter().collect()
     }
 
-    fn built(&self) -> Result<(Site, Built, Duration), String> {
+    fn built(&self) -> Result<Came, String> {
         // One after the other: each has the machine for itself, and the time that it may take.
         let _alone = self.session.building.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
@@ -82,11 +86,11 @@ impl Building<'_> {
         let platforms = self.places().into_iter().filter_map(|place| self.plan.platforms.get(place).cloned());
         let request = Request { platforms: platforms.collect(), ..self.build.request.clone() };
         let built = own::build(&tools, &site, &request, self.session.watch.as_ref());
-        Ok((site, built, begun.elapsed()))
+        Ok(Came { site, built, native: tools.native, took: begun.elapsed() })
     }
 
     /// Checks what came out, says what became of the build, and removes it all.
-    fn checked(&self, site: Site, built: Built, took: Duration, results: &mut Results) {
+    fn checked(&self, Came { site, built, native, took }: Came, results: &mut Results) {
         let Told { steps, findings } = told(&built.steps, &[]);
         let Some(first) = built.images.first() else {
             let found = Found { plan: self.plan, steps: &steps, findings: &findings };
@@ -101,6 +105,9 @@ impl Building<'_> {
             }
         } else {
             built.images.iter().for_each(|made| self.one_platform(made, results));
+        }
+        for outcome in results.outcomes.values_mut() {
+            dockerfile::placed(&mut outcome.findings, self.plan, self.build, &native);
         }
         let found = Found { plan: self.plan, steps: &steps, findings: &findings };
         let is_there = |platform: &Platform| built.images.iter().any(|made| made.platforms.contains(platform));

@@ -4,6 +4,7 @@
 //! part. So trials may be asked for from several threads, in any order, one or all.
 
 mod building;
+mod dockerfile;
 mod image;
 mod machine;
 mod running;

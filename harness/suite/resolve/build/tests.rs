@@ -82,6 +82,7 @@ fn a_build_has_defaults_and_a_name_of_its_own() {
     assert_eq!(Path::new(&build(3).request.context), directory.path().join("app/"));
     assert_eq!(Path::new(&build(4).request.context), directory.path().join("."));
     assert_eq!(build(5).request.context, "https://git.example/team/service.git#main");
+    assert_eq!(build(5).request.dockerfile.as_deref(), Some(Path::new("docker/Dockerfile")));
     assert!(suite.images[0].build.is_none());
 }
 
@@ -94,6 +95,7 @@ fn without_a_context_it_is_a_rehearsal() {
     assert_eq!(platforms, ["linux/amd64", "linux/s390x"]);
     assert_eq!(here.plan.base.as_deref(), Some("alpine:latest"));
     assert_eq!(here.plan.builder.as_deref(), Some("farm"));
+    assert_eq!(here.plan.buildkit.as_deref(), Some("moby/buildkit:v0.15.2"));
     assert_eq!(here.plan.registry.as_deref(), Some("ghcr.io/me/rehearsal"));
     assert_eq!((here.timeout, here.fail_on), (Duration::from_secs(3600), FailOn::Warning));
     assert_eq!(here.severities.get("build/left-behind"), Some(&Level::Note));
@@ -150,6 +152,9 @@ fn build(keys: &str) -> String {
 #[case::options_that_are_a_text(build("{context: app, platforms: arm64, options: --pull}"), &["3:38 a list ("], "write `[--pull]`")]
 #[case::a_time(build("{platforms: arm64, timeout: 10}"), &["3:33 `10` is no time"], "")]
 #[case::a_base(build("{platforms: arm64, base: Alpine}"), &["3:30 "], "such as alpine:latest")]
+#[case::a_buildkit(build("{platforms: arm64, buildkit: Moby}"), &["3:34 "], "such as moby/buildkit:v0.15.2")]
+#[case::a_dockerfile_elsewhere(build("{context: https://git.example/a.git, platforms: arm64, check-dockerfile: true}"),
+    &["3:76 the Dockerfile of a repository's address is not here to be checked"], "check the repository out")]
 #[case::a_registry(build("{platforms: arm64, registry: ghcr.io/me/a:1}"), &["3:34 `ghcr.io/me/a:1` is an image"], "such as ghcr.io/me/rehearsal")]
 #[case::no_program(build("{platforms: windows/amd64}"), &["3:17 windows/amd64 cannot be rehearsed"], "leave it out")]
 #[case::a_rule_of_hosts(build("{platforms: arm64, severities: {host/page-size: off}}"), &["3:37 host/page-size is a rule of the host"], "")]
