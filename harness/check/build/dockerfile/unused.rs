@@ -58,7 +58,7 @@ fn heirs(subject: &Subject<'_>, index: usize) -> BTreeSet<usize> {
     let mut heirs = BTreeSet::new();
     for view in &subject.views {
         for other in index + 1..subject.dockerfile.stages.len() {
-            if subject.dockerfile.chain(other, &view.built.globals).contains(&index) {
+            if view.built.chain_of(other).contains(&index) {
                 heirs.insert(other);
             }
         }
