@@ -70,7 +70,7 @@ fn bases<'a>(view: &View<'a>) -> Vec<(&'a Instruction, Base, bool)> {
         match view.built.bases.get(index) {
             Some(Base::Stage(base)) => open.push(*base),
             Some(base) if in_chain || !view.states_platform(index) && !asks_for_target(view, index) => {
-                bases.push((&stage.from, base.clone(), in_chain))
+                bases.push((&stage.from, base.clone(), in_chain));
             }
             _ => {}
         }

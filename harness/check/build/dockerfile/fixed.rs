@@ -82,6 +82,9 @@ struct Within<'a, 'b> {
 
 impl Within<'_, '_> {
     fn look<'a>(&self, instruction: &'a Instruction, variables: &Variables, all: &mut Vec<Candidate<'a>>) {
+        if all.len() >= MAX_CANDIDATES {
+            return;
+        }
         for named in named::named(instruction, variables, self.subject.dockerfile.escape) {
             // What was typed is meant.
             let is_typed = instruction.is("ARG") && self.subject.wanted.build_args.contains_key(&named.name);
@@ -89,7 +92,7 @@ impl Within<'_, '_> {
             if is_typed || is_set_later || named.is_for_another_system(self.view.platform) {
                 continue;
             }
-            if all.len() < MAX_CANDIDATES && !self.is_tool(&named) {
+            if !self.is_tool(&named) {
                 all.push(Candidate { instruction, named });
             }
         }
