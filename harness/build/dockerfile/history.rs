@@ -188,12 +188,10 @@ impl<'a> Entry<'a> {
     fn fits_copy(&self, committed: &Committed<'_>, escape: char) -> bool {
         let instruction = committed.instruction;
         let mut words = instruction.words();
-        if let Some((hash, destination)) = self.rest.split_once(" in ") {
-            if ["file:", "dir:", "multi:"].iter().any(|kind| hash.starts_with(kind)) {
-                return words
-                    .pop()
-                    .is_some_and(|own| Pattern::of_path(&own, committed, escape).fits(destination.trim()));
-            }
+        let is_hash = |hash: &str| ["file:", "dir:", "multi:"].iter().any(|kind| hash.starts_with(kind));
+        if let Some((_, destination)) = self.rest.split_once(" in ").filter(|(hash, _)| is_hash(hash)) {
+            let fits = |own: String| Pattern::of_path(&own, committed, escape).fits(destination.trim());
+            return words.pop().is_some_and(fits);
         }
         // Sources that are here-documents come after the others, as `<<NAME`, and without quotes.
         if let Some(destination) = words.pop() {
@@ -269,7 +267,7 @@ fn is_shell(before: &str) -> bool {
         |word: &&str| word.starts_with(['-', '/', '+', '$']) || word.bytes().all(|b| b.is_ascii_alphanumeric());
     flags.len() > 1
         && flags.last().is_some_and(is_last)
-        && flags.iter().skip(1).all(|word| is_option(&word) || word.ends_with(';'))
+        && flags.iter().skip(1).all(|word| is_option(word) || word.ends_with(';'))
         && (given.is_empty() || is_arguments(&format!("{} ", given.join(" "))))
 }
 

@@ -6,7 +6,7 @@ use crate::platform::Platform;
 use std::collections::BTreeMap;
 
 /// All values of one scope may have this many bytes together; what comes after counts as not set.
-const MAX_TOTAL: usize = 1 << 20;
+const MAX_TOTAL: usize = 128 << 10;
 
 /// What a build is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,15 @@ impl Variables {
         if total <= MAX_TOTAL {
             self.total = total;
             self.values.insert(name.to_owned(), value);
+        }
+    }
+
+    /// Takes a new value; one that is said and not known replaces the old one all the same.
+    fn take(&mut self, (name, value, is_said): (String, Option<String>, bool)) {
+        match value {
+            Some(value) => self.set(&name, value),
+            None if is_said => self.unset(&name),
+            None => {}
         }
     }
 
@@ -89,37 +98,30 @@ impl Dockerfile {
         if !is_arg && !instruction.is("ENV") {
             return;
         }
-        // All of one ENV see the values from before it.
-        let before = (!is_arg).then(|| variables.clone());
-        for (name, text) in instruction.pairs(self.escape) {
-            let expanded = |text: &str, variables: &Variables| {
-                let expanded = expand(text, before.as_ref().unwrap_or(variables), self.escape).ok()?;
+        let set = |(name, text): (String, Option<String>), variables: &Variables| {
+            let expanded = |text: &str| {
+                let expanded = expand(text, variables, self.escape).ok()?;
                 // The base image may set it, and that is not known here.
                 expanded.unset.is_empty().then_some(expanded.text)
             };
             let given = scope.build_args.get(&name).filter(|_| is_arg).cloned();
             let value = match (given, &text) {
                 (Some(given), _) => Some(given),
-                (None, Some(text)) => expanded(text, variables),
+                (None, Some(text)) => expanded(text),
                 (None, None) => globals.get(&name).map(str::to_owned),
             };
-            match value {
-                Some(value) => variables.set(&name, value),
-                None if text.is_some() => variables.unset(&name),
-                None => {}
-            }
+            (name, value, text.is_some())
+        };
+        let pairs = instruction.pairs(self.escape).into_iter();
+        if is_arg {
+            pairs.for_each(|pair| {
+                let new = set(pair, variables);
+                variables.take(new);
+            });
+        } else {
+            // All of one ENV see the values from before it.
+            let new: Vec<_> = pairs.map(|pair| set(pair, variables)).collect();
+            new.into_iter().for_each(|new| variables.take(new));
         }
-    }
-
-    /// The variables after the last instruction of a stage, with those of the stages that it is FROM.
-    #[must_use]
-    pub fn variables_after(&self, chain: &[usize], scope: &Scope<'_>, globals: &Variables) -> Variables {
-        let mut variables = Variables::default();
-        for stage in chain.iter().rev().filter_map(|&index| self.stages.get(index)) {
-            for instruction in &stage.instructions {
-                self.apply(instruction, scope, globals, &mut variables);
-            }
-        }
-        variables
     }
 }

@@ -12,6 +12,8 @@ pub struct Built<'a> {
     pub dockerfile: &'a Dockerfile,
     /// The variables that FROM sees.
     pub globals: Variables,
+    /// What each stage of the file is FROM.
+    pub bases: Vec<Base>,
     /// The stage that is built, the one that it is FROM, and so on: these make the result's layers.
     pub chain: Vec<usize>,
     /// Every stage that is built for it.
@@ -42,6 +44,34 @@ pub enum Source<'a> {
     Image(&'a str),
 }
 
+impl Built<'_> {
+    /// The stage, the one that it is FROM, and so on; the last is FROM an image or scratch.
+    #[must_use]
+    pub fn chain_of(&self, stage: usize) -> Vec<usize> {
+        chain(stage, &self.bases)
+    }
+
+    /// What a stage's own `--platform` expands to; `None` where it states none.
+    ///
+    /// # Errors
+    /// When it cannot be expanded.
+    pub fn platform_of(&self, stage: usize) -> Result<Option<Expanded>, ExpandError> {
+        let stated = self.dockerfile.stages.get(stage).and_then(|stage| stage.platform.as_deref());
+        stated.map(|text| expand(text, &self.globals, self.dockerfile.escape)).transpose()
+    }
+}
+
+/// It ends, as a stage can only be FROM one above it.
+fn chain(stage: usize, bases: &[Base]) -> Vec<usize> {
+    let mut chain = vec![stage];
+    let mut at = stage;
+    while let Some(Base::Stage(base)) = bases.get(at).filter(|_| chain.len() <= bases.len()) {
+        chain.push(*base);
+        at = *base;
+    }
+    chain
+}
+
 impl Dockerfile {
     /// What is built for a platform, of the stage that is called so, or of the last.
     ///
@@ -50,14 +80,15 @@ impl Dockerfile {
     pub fn built(&self, target: Option<&str>, scope: &Scope<'_>) -> Result<Built<'_>, DockerfileError> {
         let target = self.target(target)?;
         let globals = self.global_variables(scope);
-        let chain = self.chain(target, &globals);
-        let reachable = self.reachable(target, &globals);
+        let bases: Vec<Base> = (0..self.stages.len()).map(|index| self.base_of(index, &globals)).collect();
+        let chain = chain(target, &bases);
+        let reachable = self.reachable(target, &bases);
         let onbuild = |stage: &Stage| {
             let onbuild = stage.instructions.iter().filter(|instruction| instruction.is("ONBUILD"));
             onbuild.map(|instruction| (instruction.clone(), instruction.triggered())).collect()
         };
         let triggers = chain.iter().filter_map(|&index| self.stages.get(index)).map(onbuild).collect();
-        Ok(Built { dockerfile: self, globals, chain, reachable, triggers })
+        Ok(Built { dockerfile: self, globals, bases, chain, reachable, triggers })
     }
 
     /// The stage that is built: the one that is called so, or the last.
@@ -83,7 +114,7 @@ impl Dockerfile {
 
     /// What a stage is FROM. `globals` are the variables that FROM sees.
     #[must_use]
-    pub fn base_of(&self, index: usize, globals: &Variables) -> Base {
+    pub(super) fn base_of(&self, index: usize, globals: &Variables) -> Base {
         let Some(stage) = self.stages.get(index) else { return Base::Scratch };
         let unknown = |why: String| Base::Unknown(format!("what it is FROM cannot be told: {why}"));
         let name = match expand(&stage.base, globals, self.escape) {
@@ -99,28 +130,6 @@ impl Dockerfile {
         self.earlier(&name, index).map_or_else(|| Base::Image(name), Base::Stage)
     }
 
-    /// The stage, the one that it is FROM, and so on; the last is FROM an image or scratch. It ends, as a stage can
-    /// only be FROM one above it.
-    #[must_use]
-    pub fn chain(&self, index: usize, globals: &Variables) -> Vec<usize> {
-        let mut chain = vec![index];
-        let mut at = index;
-        while let Base::Stage(base) = self.base_of(at, globals) {
-            chain.push(base);
-            at = base;
-        }
-        chain
-    }
-
-    /// What a stage's platform expands to; `None` where it states none.
-    ///
-    /// # Errors
-    /// When it cannot be expanded.
-    pub fn platform_of(&self, index: usize, globals: &Variables) -> Result<Option<Expanded>, ExpandError> {
-        let stated = self.stages.get(index).and_then(|stage| stage.platform.as_deref());
-        stated.map(|text| expand(text, globals, self.escape)).transpose()
-    }
-
     /// Where an instruction of a stage takes files from.
     pub fn sources<'a>(&self, index: usize, instruction: &'a Instruction) -> Vec<Source<'a>> {
         let source = |from: &'a str| {
@@ -131,16 +140,15 @@ impl Dockerfile {
     }
 
     /// Every stage that is built for this one: what it is FROM, what it copies from, and theirs.
-    #[must_use]
-    pub fn reachable(&self, index: usize, globals: &Variables) -> BTreeSet<usize> {
+    fn reachable(&self, index: usize, bases: &[Base]) -> BTreeSet<usize> {
         let mut reached = BTreeSet::new();
         let mut open = vec![index];
         while let Some(at) = open.pop() {
             if !reached.insert(at) {
                 continue;
             }
-            if let Base::Stage(base) = self.base_of(at, globals) {
-                open.push(base);
+            if let Some(Base::Stage(base)) = bases.get(at) {
+                open.push(*base);
             }
             let instructions = self.stages.get(at).into_iter().flat_map(|stage| &stage.instructions);
             let sources = instructions.flat_map(|instruction| self.sources(at, instruction));

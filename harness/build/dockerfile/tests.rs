@@ -11,6 +11,16 @@ pub(super) fn parsed(text: &str) -> Dockerfile {
     Dockerfile::parse(text.as_bytes()).unwrap()
 }
 
+/// The variables after the last instruction of the result.
+pub(super) fn variables_after(built: &Built<'_>, scope: &Scope<'_>) -> Variables {
+    let mut variables = Variables::default();
+    let stages = built.chain.iter().rev().map(|&index| &built.dockerfile.stages[index]);
+    for instruction in stages.flat_map(|stage| &stage.instructions) {
+        built.dockerfile.apply(instruction, scope, &built.globals, &mut variables);
+    }
+    variables
+}
+
 /// The instructions of all stages, each as `first-last KEYWORD arguments`.
 fn outline(text: &str) -> Vec<String> {
     let dockerfile = parsed(text);

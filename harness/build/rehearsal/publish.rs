@@ -86,10 +86,12 @@ impl Rehearsal<'_> {
 fn has_all(by: &str, listed: &str, platforms: &[Platform]) -> Result<(), Stop> {
     let index: serde_json::Value =
         serde_json::from_str(listed).map_err(|error| Stop::Undecided(format!("`{by}` did not print JSON: {error}")))?;
-    let entries = index["manifests"].as_array().map_or(&[][..], Vec::as_slice);
+    let entries = index.get("manifests").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
     let has = |platform: &&Platform| {
         let same = |entry: &serde_json::Value| {
-            let of = |key: &str| entry["platform"][key].as_str().unwrap_or_default();
+            let of = |key: &str| {
+                entry.pointer(&format!("/platform/{key}")).and_then(|value| value.as_str()).unwrap_or_default()
+            };
             of("os") == platform.os() && of("architecture") == platform.architecture()
         };
         entries.iter().any(same)

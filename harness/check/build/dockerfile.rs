@@ -104,8 +104,7 @@ impl Subject<'_> {
 impl View<'_> {
     /// The platform of the stage's base; `None` where that cannot be told, which `pinned.rs` tells.
     fn platform_of(&self, stage: usize) -> Option<Platform> {
-        let chain = self.built.dockerfile.chain(stage, &self.built.globals);
-        match self.built.dockerfile.platform_of(*chain.last()?, &self.built.globals) {
+        match self.built.platform_of(*self.built.chain_of(stage).last()?) {
             Ok(None) => Some(self.platform.clone()),
             Ok(Some(stated)) => Platform::parse(&stated.text).ok(),
             Err(_) => None,
@@ -115,7 +114,7 @@ impl View<'_> {
     /// Whether the stage is said to be of a platform that is not the wanted one by its nature: whoever wrote that knows
     /// what it is of, mostly the build machine's.
     fn states_platform(&self, stage: usize) -> bool {
-        let chain = self.built.dockerfile.chain(stage, &self.built.globals);
+        let chain = self.built.chain_of(stage);
         let root = chain.last().and_then(|&root| self.built.dockerfile.stages.get(root));
         let stated = root.and_then(|root| root.platform.as_deref());
         stated.is_some_and(|expression| !expression.contains("TARGET"))

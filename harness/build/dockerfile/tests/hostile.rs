@@ -68,7 +68,7 @@ fn values_that_double_end() {
     let (platform, build_args) = (Platform::parse("linux/amd64").unwrap(), BTreeMap::new());
     let scope = Scope { target: &platform, build: &platform, build_args: &build_args };
     let built = dockerfile.built(None, &scope).unwrap();
-    let variables = dockerfile.variables_after(&built.chain, &scope, &built.globals);
+    let variables = super::variables_after(&built, &scope);
     assert_eq!(variables.get("A1").map(str::len), Some(32));
     assert_eq!(variables.get("A19999"), None);
 }

@@ -69,7 +69,7 @@ fn value(text: &str, name: &str, build_args: &[(&str, &str)]) -> Option<String> 
     let scope = Scope { target: &target, build: &build, build_args: &build_args };
     let dockerfile = parsed(text);
     let built = dockerfile.built(None, &scope).unwrap();
-    dockerfile.variables_after(&built.chain, &scope, &built.globals).get(name).map(str::to_owned)
+    super::variables_after(&built, &scope).get(name).map(str::to_owned)
 }
 
 #[rstest]

@@ -58,7 +58,7 @@ pub(super) fn check(subject: &Subject<'_>, reader: &Reader, checked: &mut Checke
 
 /// What the result of a platform is made of.
 fn bases<'a>(view: &View<'a>) -> Vec<(&'a Instruction, Base, bool)> {
-    let (dockerfile, globals) = (view.built.dockerfile, &view.built.globals);
+    let dockerfile = view.built.dockerfile;
     let mut bases = Vec::new();
     let (mut seen, mut open) = (BTreeSet::new(), view.built.chain.clone());
     while let Some(index) = open.pop() {
@@ -67,10 +67,10 @@ fn bases<'a>(view: &View<'a>) -> Vec<(&'a Instruction, Base, bool)> {
         }
         let Some(stage) = dockerfile.stages.get(index) else { continue };
         let in_chain = view.built.chain.contains(&index);
-        match dockerfile.base_of(index, globals) {
-            Base::Stage(base) => open.push(base),
-            base if in_chain || !view.states_platform(index) && !asks_for_target(view, index) => {
-                bases.push((&stage.from, base, in_chain))
+        match view.built.bases.get(index) {
+            Some(Base::Stage(base)) => open.push(*base),
+            Some(base) if in_chain || !view.states_platform(index) && !asks_for_target(view, index) => {
+                bases.push((&stage.from, base.clone(), in_chain));
             }
             _ => {}
         }
@@ -90,7 +90,7 @@ fn bases<'a>(view: &View<'a>) -> Vec<(&'a Instruction, Base, bool)> {
 fn asks_for_target(view: &View<'_>, index: usize) -> bool {
     let dockerfile = view.built.dockerfile;
     view.built.reachable.iter().any(|&other| {
-        let in_chain = dockerfile.chain(other, &view.built.globals).contains(&index);
+        let in_chain = view.built.chain_of(other).contains(&index);
         let stage = dockerfile.stages.get(other).filter(|_| in_chain);
         stage.is_some_and(|stage| stage.instructions.iter().any(|one| one.text().contains("TARGET")))
     })

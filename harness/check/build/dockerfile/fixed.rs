@@ -9,13 +9,16 @@
 //! - it downloads in a stage for the build machine, and what it downloads is not copied out of it: a tool.
 
 use super::{Checked, Subject, View, listed};
-use crate::build::dockerfile::{Instruction, Source, Variables};
+use crate::build::dockerfile::{Instruction, Source, Stage, Variables};
 use crate::check::rule;
 use crate::platform::{Architecture, Platform};
 use named::{Kind, Named};
 use std::collections::BTreeMap;
 
 mod named;
+
+/// So many places are told of one file.
+const MAX_CANDIDATES: usize = 200;
 
 /// One instruction that names one architecture, in a stage.
 struct Candidate<'a> {
@@ -42,66 +45,79 @@ pub(super) fn check(subject: &Subject<'_>, checked: &mut Checked) {
 fn candidates<'a>(subject: &'a Subject<'_>, view: &View<'a>) -> Vec<Candidate<'a>> {
     let Some(row) = view.platform.row() else { return Vec::new() };
     let mut all = Vec::new();
+    let outside = Within { subject, view, stage: None, set: Vec::new() };
     for instruction in &subject.dockerfile.globals {
-        of_instruction(subject, view, None, instruction, &Variables::default(), &mut all);
+        outside.look(instruction, &Variables::default(), &mut all);
     }
+    // The variables after each stage. A stage is FROM one above it, so that one was there before.
+    let mut after: BTreeMap<usize, Variables> = BTreeMap::new();
     for &index in &view.built.reachable {
-        of_stage(subject, view, index, &mut all);
+        let Some(stage) = subject.dockerfile.stages.get(index) else { continue };
+        let base = view.built.chain_of(index).get(1).copied();
+        let mut variables = base.and_then(|base| after.get(&base)).cloned().unwrap_or_default();
+        let within = Within { subject, view, stage: Some(index), set: set_from_variables(stage) };
+        for instruction in &stage.instructions {
+            within.look(instruction, &variables, &mut all);
+            subject.dockerfile.apply(instruction, &view.scope, &view.built.globals, &mut variables);
+        }
+        after.insert(index, variables);
     }
     // Several architectures in one kind of place: all of them are made.
-    let rows = |kind: Kind| all.iter().filter(move |one| one.named.kind == kind).map(|one| one.named.row.name);
-    let is_fixed = |one: &Candidate<'_>| rows(one.named.kind).all(|name| name == one.named.row.name);
-    let fixed: Vec<bool> = all.iter().map(|one| is_fixed(one) && !executes(row, one.named.row)).collect();
-    all.into_iter().zip(fixed).filter_map(|(one, fixed)| fixed.then_some(one)).collect()
+    let mut rows: Vec<(Kind, &str)> = all.iter().map(|one| (one.named.kind, one.named.row.name)).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let is_fixed = |kind: Kind| rows.iter().filter(|(other, _)| *other == kind).count() == 1;
+    all.into_iter().filter(|one| is_fixed(one.named.kind) && !executes(row, one.named.row)).collect()
 }
 
-fn of_stage<'a>(subject: &'a Subject<'_>, view: &View<'a>, index: usize, all: &mut Vec<Candidate<'a>>) {
-    let Some(stage) = subject.dockerfile.stages.get(index) else { return };
-    let globals = &view.built.globals;
-    let chain = subject.dockerfile.chain(index, globals);
-    let mut variables = subject.dockerfile.variables_after(chain.get(1..).unwrap_or_default(), &view.scope, globals);
-    for instruction in &stage.instructions {
-        of_instruction(subject, view, Some(index), instruction, &variables, all);
-        subject.dockerfile.apply(instruction, &view.scope, globals, &mut variables);
-    }
-}
-
-fn of_instruction<'a>(
-    subject: &Subject<'_>,
-    view: &View<'_>,
+/// The stage that is looked at.
+struct Within<'a, 'b> {
+    subject: &'b Subject<'b>,
+    view: &'b View<'a>,
+    /// Its index; `None` before the first.
     stage: Option<usize>,
-    instruction: &'a Instruction,
-    variables: &Variables,
-    all: &mut Vec<Candidate<'a>>,
-) {
-    let found = named::named(instruction, variables, subject.dockerfile.escape);
-    for named in found {
-        // What was typed is meant.
-        let is_typed = instruction.is("ARG") && subject.wanted.build_args.contains_key(&named.name);
-        let is_other = named.is_for_another_system(view.platform);
-        let is_set_later = stage.is_some_and(|stage| is_set_from_variable(subject, stage, instruction, &named.name));
-        let is_tool = stage.is_some_and(|stage| {
-            named.kind == Kind::Download && !is_of_result(view, stage) && !is_copied(view, stage, &named)
-        });
-        if !is_typed && !is_other && !is_set_later && !is_tool {
-            all.push(Candidate { instruction, named });
+    /// The variables that a RUN of it sets from others: `GOARCH=$TARGETARCH`.
+    set: Vec<&'static str>,
+}
+
+impl Within<'_, '_> {
+    fn look<'a>(&self, instruction: &'a Instruction, variables: &Variables, all: &mut Vec<Candidate<'a>>) {
+        if all.len() >= MAX_CANDIDATES {
+            return;
+        }
+        for named in named::named(instruction, variables, self.subject.dockerfile.escape) {
+            // What was typed is meant.
+            let is_typed = instruction.is("ARG") && self.subject.wanted.build_args.contains_key(&named.name);
+            let is_set_later = !instruction.is("RUN") && self.set.contains(&named.name.as_str());
+            if is_typed || is_set_later || named.is_for_another_system(self.view.platform) {
+                continue;
+            }
+            if !self.is_tool(&named) {
+                all.push(Candidate { instruction, named });
+            }
         }
     }
+
+    /// Whether it is downloaded in a stage of the build machine, and stays there.
+    fn is_tool(&self, named: &Named) -> bool {
+        let is_download = named.kind == Kind::Download;
+        self.stage
+            .is_some_and(|stage| is_download && !is_of_result(self.view, stage) && !is_copied(self.view, stage, named))
+    }
+}
+
+/// The variables that a stage sets from others.
+fn set_from_variables(stage: &Stage) -> Vec<&'static str> {
+    let is_set = |name: &str| {
+        let set = [format!("{name}=$"), format!("{name}=\"$")];
+        stage.instructions.iter().map(Instruction::text).any(|text| set.iter().any(|set| text.contains(set)))
+    };
+    named::OF_COMPILERS.into_iter().filter(|name| is_set(name)).collect()
 }
 
 /// Whether programs for one architecture run on another one's platform.
 fn executes(platform: &Architecture, row: &Architecture) -> bool {
     platform.name == row.name || platform.executes.iter().any(|other| other.architecture == row.name)
-}
-
-/// Whether a RUN of the stage sets the variable that an ARG or ENV sets from another one: `GOARCH=$TARGETARCH`.
-fn is_set_from_variable(subject: &Subject<'_>, stage: usize, instruction: &Instruction, name: &str) -> bool {
-    if name.is_empty() || instruction.is("RUN") {
-        return false;
-    }
-    let set = [format!("{name}=$"), format!("{name}=\"$")];
-    let instructions = subject.dockerfile.stages.get(stage).into_iter().flat_map(|stage| &stage.instructions);
-    instructions.map(Instruction::text).any(|text| set.iter().any(|set| text.contains(set)))
 }
 
 /// Whether a stage is for the platform that is built for, and not one of the build machine.
@@ -112,20 +128,18 @@ fn is_of_result(view: &View<'_>, stage: usize) -> bool {
 /// Whether a stage that is for the wanted platform copies what was downloaded.
 fn is_copied(view: &View<'_>, stage: usize, named: &Named) -> bool {
     let dockerfile = view.built.dockerfile;
+    let is_from_it = |source: Source<'_>| match source {
+        Source::Stage(from) => view.built.chain_of(from).contains(&stage),
+        Source::Image(_) => false,
+    };
+    let copies = |other: usize, copy: &Instruction| {
+        let words = copy.words();
+        let sources = words.split_last().map(|(_, sources)| sources).unwrap_or_default();
+        sources.iter().any(|source| named.is_within(source))
+            && dockerfile.sources(other, copy).into_iter().any(is_from_it)
+    };
     let for_target = view.built.reachable.iter().filter(|&&other| is_of_result(view, other));
-    for_target.filter_map(|&other| Some((other, dockerfile.stages.get(other)?))).any(|(other, reader)| {
-        let copies = reader.instructions.iter().filter(|instruction| instruction.is("COPY"));
-        copies
-            .filter(|copy| {
-                dockerfile.sources(other, copy).into_iter().any(|source| match source {
-                    Source::Stage(from) => dockerfile.chain(from, &view.built.globals).contains(&stage),
-                    Source::Image(_) => false,
-                })
-            })
-            .any(|copy| {
-                let words = copy.words();
-                let sources = words.split_last().map(|(_, sources)| sources).unwrap_or_default();
-                sources.iter().any(|source| named.is_within(source))
-            })
+    for_target.filter_map(|&other| Some((other, dockerfile.stages.get(other)?))).any(|(other, stage)| {
+        stage.instructions.iter().any(|instruction| instruction.is("COPY") && copies(other, instruction))
     })
 }

@@ -49,15 +49,13 @@ pub(super) fn check(subject: &Subject<'_>, checked: &mut Checked) {
 
 /// The platform that the stage is of, where that is not the one that is built for.
 fn pinned(view: &View<'_>, root: usize) -> Result<Option<Platform>, String> {
-    let (dockerfile, globals) = (view.built.dockerfile, &view.built.globals);
-    if let Base::Unknown(why) = dockerfile.base_of(root, globals) {
-        return Err(why);
-    }
-    if dockerfile.base_of(root, globals) == Base::Scratch {
-        return Ok(None);
+    match view.built.bases.get(root) {
+        Some(Base::Unknown(why)) => return Err(why.clone()),
+        Some(Base::Scratch) => return Ok(None),
+        _ => {}
     }
     let cannot = |why: String| format!("the platform of the final stage cannot be told: {why}");
-    let Some(stated) = dockerfile.platform_of(root, globals).map_err(|error| cannot(error.to_string()))? else {
+    let Some(stated) = view.built.platform_of(root).map_err(|error| cannot(error.to_string()))? else {
         return Ok(None);
     };
     if stated.text.is_empty() {

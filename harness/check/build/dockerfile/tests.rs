@@ -151,3 +151,15 @@ fn a_finding_says_where_what_and_the_next_step() {
 fn an_architecture_that_is_asked_for(#[case] text: &str, #[case] platforms: &[&str], #[case] expected: &[&str]) {
     assert_eq!(found(text, platforms), expected);
 }
+
+/// Written by nobody: each rule has an end, whatever is in the file.
+#[rstest]
+#[case::stages((0..500).map(|n| format!("FROM {} AS s{n}\nARG TARGETARCH\nENV A{n}=$A\n", if n == 0 { "a".to_owned() } else { format!("s{}", n - 1) })).collect())]
+#[case::copies(format!("FROM --platform=$BUILDPLATFORM a AS b\nRUN curl -o /x https://example.org/t-amd64\nFROM c\n{}", "COPY --from=b /y /y\n".repeat(20_000)))]
+#[case::downloads(format!("FROM a\n{}", "ADD https://example.org/t-amd64 /\n".repeat(20_000)))]
+#[case::variables(format!("FROM a\n{}", (0..20_000).map(|n| format!("ENV GOARCH=amd64 A{n}=$GOARCH\n")).collect::<String>()))]
+#[case::commands(format!("FROM a\nARG TARGETARCH\n{}", "RUN echo x && true; ls | sort\n".repeat(20_000)))]
+fn a_file_that_nobody_wrote_has_an_end(#[case] text: String) {
+    let checked = check_for(&text, &wanted(&["linux/amd64", "linux/arm64", "linux/s390x"]));
+    assert!(checked.findings.len() <= 600, "{}", checked.findings.len());
+}

@@ -5,7 +5,7 @@
 //! that could is [known](super::shell) not to. One use of any of the platform ARGs is enough: who declares five of them
 //! and uses one has thought of it.
 
-use super::{Checked, Subject, shell};
+use super::{Checked, Subject, View, shell};
 use crate::build::dockerfile::Instruction;
 use crate::check::rule;
 use std::collections::BTreeSet;
@@ -21,6 +21,7 @@ pub(super) fn check(subject: &Subject<'_>, checked: &mut Checked) {
     }
     let reachable: BTreeSet<usize> =
         subject.views.iter().flat_map(|view| view.built.reachable.iter().copied()).collect();
+    let chains = chains(subject);
     for index in reachable {
         let Some(stage) = subject.dockerfile.stages.get(index) else { continue };
         let declared = stage.instructions.iter().enumerate().find_map(|(position, instruction)| {
@@ -28,7 +29,7 @@ pub(super) fn check(subject: &Subject<'_>, checked: &mut Checked) {
         });
         let Some((position, instruction, name)) = declared else { continue };
         let own = stage.instructions.iter().skip(position);
-        let heirs = heirs(subject, index);
+        let heirs = heirs(&chains, index);
         let heirs = heirs.iter().filter_map(|&heir| subject.dockerfile.stages.get(heir));
         let later = own.chain(heirs.flat_map(|heir| &heir.instructions));
         if later.clone().all(|later| leaves_alone(later, subject.dockerfile.escape)) {
@@ -53,17 +54,17 @@ fn asked_by(instruction: &Instruction, escape: char) -> Option<&'static str> {
     ASKED.into_iter().find(|asked| pairs.iter().any(|(name, value)| name == asked && value.is_none()))
 }
 
+/// For each platform and stage what it is FROM, itself first.
+fn chains(subject: &Subject<'_>) -> Vec<Vec<usize>> {
+    let stages = 0..subject.dockerfile.stages.len();
+    let of_view = |view: &View<'_>| stages.clone().map(|stage| view.built.chain_of(stage)).collect::<Vec<_>>();
+    subject.views.iter().flat_map(of_view).collect()
+}
+
 /// The stages that are FROM this one.
-fn heirs(subject: &Subject<'_>, index: usize) -> BTreeSet<usize> {
-    let mut heirs = BTreeSet::new();
-    for view in &subject.views {
-        for other in index + 1..subject.dockerfile.stages.len() {
-            if subject.dockerfile.chain(other, &view.built.globals).contains(&index) {
-                heirs.insert(other);
-            }
-        }
-    }
-    heirs
+fn heirs(chains: &[Vec<usize>], index: usize) -> BTreeSet<usize> {
+    let heirs = chains.iter().filter_map(|chain| chain.split_first());
+    heirs.filter(|(_, below)| below.contains(&index)).map(|(heir, _)| *heir).collect()
 }
 
 /// Whether an instruction neither uses one of the ARGs nor starts a program that might.

@@ -39,12 +39,12 @@ const CHOOSES: [&str; 27] = [
 /// Variables that say what is built for.
 const OF_TARGET: [&str; 2] = ["TARGETARCH", "TARGETPLATFORM"];
 /// Variables that name an architecture or a triple, and what of.
-const OF_COMPILERS: [&str; 4] = ["GOARCH", "CARGO_BUILD_TARGET", "CC", "CXX"];
+pub(super) const OF_COMPILERS: [&str; 4] = ["GOARCH", "CARGO_BUILD_TARGET", "CC", "CXX"];
 /// Flags that do; the first one's value is a triple.
 const FLAGS: [&str; 3] = ["--target", "--platform", "--arch"];
 
 /// Where an architecture is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// A default of TARGETARCH, which replaces what the builder sets.
     Target,
@@ -140,10 +140,8 @@ pub(super) fn named(instruction: &Instruction, variables: &Variables, escape: ch
                 return Vec::new();
             }
             let text = substitute(&text, variables);
-            if names_several(&text) {
-                return Vec::new();
-            }
-            if instruction.is("ADD") { of_add(&text) } else { of_run(&text) }
+            let found = if instruction.is("ADD") { of_add(&text) } else { of_run(&text) };
+            if found.is_empty() || names_several(&text) { Vec::new() } else { found }
         }
         _ => Vec::new(),
     }
