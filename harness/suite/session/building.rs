@@ -95,7 +95,7 @@ impl Building<'_> {
         let Some(first) = built.images.first() else {
             let found = Found { plan: self.plan, steps: &steps, findings: &findings };
             self.not_built(&found, &self.places(), results);
-            return self.end(site, &found, built.remove(), took, results);
+            return self.end(site, &found, &built.remove(), took, results);
         };
         if built.images.len() == 1 && first.platforms.len() == self.places().len() {
             let plan = ImagePlan { location: first.location.clone(), ..self.plan.clone() };
@@ -114,7 +114,7 @@ impl Building<'_> {
         let lacking = self.places().into_iter();
         let lacking = lacking.filter(|place| !self.plan.platforms.get(*place).is_some_and(is_there));
         self.not_built(&found, &lacking.collect::<Vec<_>>(), results);
-        self.end(site, &found, built.remove(), took, results);
+        self.end(site, &found, &built.remove(), took, results);
     }
 
     /// One of the images where each platform was built by itself: as if it were the only one of the plan.
@@ -165,8 +165,8 @@ impl Building<'_> {
     }
 
     /// What became of the build itself; then nothing of it is left.
-    fn end(&self, site: Site, found: &Found<'_>, left: Vec<String>, took: Duration, results: &mut Results) {
-        let all = [found.findings, &told(&[], &left).findings].concat();
+    fn end(&self, site: Site, found: &Found<'_>, left: &[String], took: Duration, results: &mut Results) {
+        let all = [found.findings, &told(&[], left).findings].concat();
         let found = Found { findings: &all, ..*found };
         for (at, _) in self.cases.iter().filter(|(_, case)| case.kind == Kind::Build) {
             let is_built = found.steps.iter().all(|step| step.status == Status::Passed);

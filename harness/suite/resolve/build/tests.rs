@@ -154,7 +154,7 @@ fn build(keys: &str) -> String {
 #[case::a_base(build("{platforms: arm64, base: Alpine}"), &["3:30 "], "such as alpine:latest")]
 #[case::a_buildkit(build("{platforms: arm64, buildkit: Moby}"), &["3:34 "], "such as moby/buildkit:v0.15.2")]
 #[case::a_dockerfile_elsewhere(build("{context: https://git.example/a.git, platforms: arm64, check-dockerfile: true}"),
-    &["3:76 the Dockerfile of a repository's address is not here to be checked"], "check the repository out")]
+    &["3:78 the Dockerfile of a repository's address is not here to be checked"], "check the repository out")]
 #[case::a_registry(build("{platforms: arm64, registry: ghcr.io/me/a:1}"), &["3:34 `ghcr.io/me/a:1` is an image"], "such as ghcr.io/me/rehearsal")]
 #[case::no_program(build("{platforms: windows/amd64}"), &["3:17 windows/amd64 cannot be rehearsed"], "leave it out")]
 #[case::a_rule_of_hosts(build("{platforms: arm64, severities: {host/page-size: off}}"), &["3:37 host/page-size is a rule of the host"], "")]
