@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -116,7 +116,6 @@ impl Done {
 /// Where all that the commands of one step say is written.
 #[derive(Debug)]
 pub(super) struct Log {
-    path: PathBuf,
     sink: Arc<Mutex<Sink>>,
 }
 
@@ -150,11 +149,7 @@ impl Log {
     pub(super) fn new(path: &Path) -> io::Result<Self> {
         let file = File::create_new(path)?;
         let sink = Sink { file, left: MAX_LOG, tail: VecDeque::new() };
-        Ok(Self { path: path.to_owned(), sink: Arc::new(Mutex::new(sink)) })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+        Ok(Self { sink: Arc::new(Mutex::new(sink)) })
     }
 
     /// Runs a command to its end; with all that it started it is killed where that takes too long.
@@ -258,9 +253,9 @@ mod tests {
 
     fn shell(script: &str, timeout: Duration) -> (Done, String) {
         let directory = tempfile::tempdir().unwrap();
-        let log = Log::new(&directory.path().join("log")).unwrap();
-        let done = log.run(&Order::new(["sh", "-c", script], timeout));
-        let text = std::fs::read(log.path()).unwrap();
+        let path = directory.path().join("log");
+        let done = Log::new(&path).unwrap().run(&Order::new(["sh", "-c", script], timeout));
+        let text = std::fs::read(path).unwrap();
         (done, String::from_utf8_lossy(&text).into_owned())
     }
 

@@ -46,9 +46,13 @@ impl Base<'_> {
 
 /// Writes programs and Dockerfiles into a directory.
 ///
+/// `name` is this rehearsal's: without it a RUN of an earlier one would be taken out of the builder's cache, and nothing be
+/// run at all.
+///
 /// # Errors
 /// When they cannot be written.
-pub(super) fn write(directory: &Path, base: Base<'_>) -> io::Result<()> {
+pub(super) fn write(directory: &Path, base: Base<'_>, name: &str) -> io::Result<()> {
+    fs::write(directory.join("rehearsal"), name)?;
     for row in ARCHITECTURES {
         let programs = [("probe", probe::probe(row)), ("start", probe::waiter(row, 0))];
         for (name, program) in programs.into_iter().filter_map(|(name, program)| Some((name, program?))) {
@@ -84,12 +88,13 @@ fn emulated(base: Base<'_>) -> String {
     match base {
         Base::Scratch => "FROM scratch\n\
              ARG TARGETARCH\n\
+             COPY rehearsal /rehearsal\n\
              COPY start-$TARGETARCH /bin/start\n\
              RUN [\"/bin/start\"]\n\
              COPY probe-$TARGETARCH /bin/probe\n\
              ENTRYPOINT [\"/bin/probe\"]\n"
             .to_owned(),
-        Base::Image(name) => format!("FROM {name}\nRUN uname -m > /built-on\n"),
+        Base::Image(name) => format!("FROM {name}\nCOPY rehearsal /rehearsal\nRUN uname -m > /built-on\n"),
     }
 }
 
@@ -102,6 +107,7 @@ fn cross(base: Base<'_>, right: bool) -> String {
             "FROM --platform=$BUILDPLATFORM scratch AS build\n\
              ARG BUILDARCH\n\
              ARG {arch}\n\
+             COPY rehearsal /rehearsal\n\
              COPY start-$BUILDARCH /bin/start\n\
              RUN [\"/bin/start\"]\n\
              COPY probe-${arch} /out/probe\n\
@@ -112,6 +118,7 @@ fn cross(base: Base<'_>, right: bool) -> String {
         Base::Image(name) => format!(
             "FROM --platform=$BUILDPLATFORM {name} AS build\n\
              ARG TARGETARCH\n\
+             COPY rehearsal /rehearsal\n\
              RUN uname -m && echo built for $TARGETARCH > /built-for\n\
              FROM {last}{name}\n\
              COPY --from=build /built-for /built-for\n"

@@ -44,6 +44,8 @@ pub enum Cause {
     PlainHttp,
     /// `docker manifest create` was given a list: an image that was pushed with its provenance.
     IsList,
+    /// There is no builder of that name.
+    NoBuilder,
     /// What was built says that it is another machine, or nothing that a machine says.
     WrongMachine,
     /// Anything else.
@@ -102,6 +104,7 @@ const WORDS: &[(&str, &[Doing], Cause)] = &[
     ("manifest unknown", &[Doing::Build], Cause::NoBase),
     // The old builder: `Get "https://registry.example/v2/": dial tcp ..`.
     ("/v2/\": ", &[Doing::Build], Cause::NoBase),
+    ("no builder \"", &[Doing::Build, Doing::Builder], Cause::NoBuilder),
     ("error getting credentials", &[Doing::Push], Cause::Refused),
 ];
 

@@ -7,7 +7,7 @@ use super::tools::{Tools, driver};
 use crate::image::reference::{ArchiveForm, Location};
 use crate::image::source::Store;
 use crate::platform::Platform;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is to be built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,6 +61,15 @@ pub fn build(tools: &Tools, site: &Site, request: &Request, watch: &dyn Fn(&str)
     Built { steps: recorder.steps, images, leftovers }
 }
 
+/// The value of `--output`: attributes as CSV, in which a path may have a comma (docker/buildx, `util/buildflags`).
+pub(super) fn exporter(kind: &str, path: &Path) -> String {
+    let path = path.to_string_lossy();
+    if path.contains([',', '"']) {
+        return format!("type={kind},\"dest={}\"", path.replace('"', "\"\""));
+    }
+    format!("type={kind},dest={path}")
+}
+
 /// Nothing is looked at while it is built.
 struct Nobody;
 
@@ -70,15 +79,20 @@ impl Inspector for Nobody {
     }
 }
 
-/// Why no builder makes one image of all platforms; `None` where one does.
-fn one_at_a_time(tools: &Tools, site: &Site, request: &Request) -> Option<String> {
+/// Why no builder makes one image of all platforms, so that each is built by itself and no archive can be kept; `None` where
+/// one does.
+#[must_use]
+pub fn one_at_a_time(tools: &Tools, site: &Site, request: &Request) -> Option<String> {
     if let Err(why) = &tools.buildx {
         return Some(format!("there is no buildx: {why}"));
     }
     let of_builder = match &request.builder {
         None => tools.driver.clone(),
         Some(name) => {
-            let log = super::command::Log::new(&site.logs().join("00-builder.log")).ok()?;
+            let path = site.logs().join("00-builder.log");
+            // It may be asked twice.
+            let _ = std::fs::remove_file(&path);
+            let log = super::command::Log::new(&path).ok()?;
             driver(&log.run(&tools.docker(&["buildx", "inspect", name])))
         }
     };
@@ -94,7 +108,7 @@ fn at_once(recorder: &mut Recorder<'_>, site: &Site, request: &Request) -> Vec<M
     let mut words = vec!["buildx".to_owned(), "build".to_owned()];
     words.extend(request.words());
     words.extend(["--platform".to_owned(), platforms.join(",")]);
-    words.extend(["--output".to_owned(), format!("type=oci,dest={}", path.display()), request.context.clone()]);
+    words.extend(["--output".to_owned(), exporter("oci", &path), request.context.clone()]);
     let worked = recorder.step("build", "Build all platforms at once", None, |work| {
         work.must(Doing::Build, None, &words)?;
         Ok(None)
@@ -113,6 +127,7 @@ fn each(recorder: &mut Recorder<'_>, site: &Site, request: &Request, leftovers: 
         let tag = format!("{}:{slug}", site.name);
         leftovers.image(&tag);
         let mut words = vec!["build".to_owned()];
+        words.extend(recorder.tools.buildkit.is_err().then(|| "--force-rm".to_owned()));
         words.extend(request.words());
         words.extend(["--platform".to_owned(), specifier, "--tag".to_owned(), tag.clone(), request.context.clone()]);
         let worked = recorder.step(&format!("build/{slug}"), &format!("Build {platform}"), Some(platform), |work| {
@@ -149,5 +164,19 @@ impl Request {
         words.extend(self.build_args.iter().flat_map(|argument| option("--build-arg", argument)));
         words.extend(self.more.iter().cloned());
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("/tmp/a b.tar", "type=oci,dest=/tmp/a b.tar")]
+    #[case("/tmp/a,push=true.tar", "type=oci,\"dest=/tmp/a,push=true.tar\"")]
+    #[case("/tmp/a\"b,c.tar", "type=oci,\"dest=/tmp/a\"\"b,c.tar\"")]
+    fn a_path_with_a_comma_stays_one_value(#[case] path: &str, #[case] value: &str) {
+        assert_eq!(exporter("oci", Path::new(path)), value);
     }
 }

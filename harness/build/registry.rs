@@ -30,6 +30,8 @@ const PORTS: u32 = 3;
 pub(super) struct Registry {
     /// `HOST/NAME`, to which a tag is added.
     pub(super) repository: String,
+    /// What every tag begins with.
+    prefix: String,
     /// Whether it speaks plain HTTP on loopback, which `docker manifest` has to be told.
     pub(super) insecure: bool,
     /// Whether it is somebody's, who keeps what is pushed to it.
@@ -53,12 +55,13 @@ impl Drop for Program {
 }
 
 impl Registry {
-    /// One that is there: `HOST/NAME`.
-    pub(super) fn given(repository: &str) -> Self {
+    /// One that is there: `HOST/NAME`. `name` is the rehearsal's, which every tag begins with: others may have theirs there.
+    pub(super) fn given(repository: &str, name: &str, insecure: bool) -> Self {
         let host = repository.split('/').next().unwrap_or_default();
         Self {
             repository: repository.trim_end_matches('/').to_owned(),
-            insecure: is_loopback(host),
+            prefix: format!("{name}-"),
+            insecure: insecure || is_loopback(host),
             is_users: true,
             _program: None,
         }
@@ -80,7 +83,8 @@ impl Registry {
         for _ in 0..PORTS {
             match as_program(&path, site) {
                 Ok((address, program)) => {
-                    let told = format!("{} at {address} ({no_container})", path.display());
+                    let command = format!("{} serve {}", path.display(), config(site).display());
+                    let told = format!("{address}, by `{command}` ({no_container})");
                     return Ok((Self::on(address, Some(program), site), told));
                 }
                 Err(error) => failed = error.to_string(),
@@ -91,12 +95,12 @@ impl Registry {
 
     fn on(address: SocketAddr, program: Option<Program>, site: &Site) -> Self {
         let repository = format!("{address}/{}", site.name);
-        Self { repository, insecure: true, is_users: false, _program: program }
+        Self { repository, prefix: String::new(), insecure: true, is_users: false, _program: program }
     }
 
     /// A name in it.
     pub(super) fn name(&self, tag: &str) -> String {
-        format!("{}:{tag}", self.repository)
+        format!("{}:{}{tag}", self.repository, self.prefix)
     }
 }
 
@@ -150,10 +154,15 @@ fn in_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(is_program)
 }
 
+/// Where its settings are.
+fn config(site: &Site) -> PathBuf {
+    site.file("registry.json")
+}
+
 /// Starts the program with a store of its own.
 fn as_program(path: &PathBuf, site: &Site) -> io::Result<(SocketAddr, Program)> {
     let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-    let (config, store) = (site.file("registry.json"), site.file("registry"));
+    let (config, store) = (config(site), site.file("registry"));
     // JSON is YAML, and needs no writer that escapes.
     let settings = serde_json::json!({
         "version": "0.1",
@@ -213,8 +222,10 @@ mod tests {
     #[case("ghcr.io/me/a", "ghcr.io/me/a", false)]
     #[case("127.example:5000/a", "127.example:5000/a", false)]
     fn a_given_registry_keeps_its_name(#[case] given: &str, #[case] repository: &str, #[case] insecure: bool) {
-        let registry = Registry::given(given);
-        assert_eq!((registry.name("x"), registry.insecure), (format!("{repository}:x"), insecure));
+        let registry = Registry::given(given, "mpcheck-build-abc", false);
+        let name = format!("{repository}:mpcheck-build-abc-x");
+        assert_eq!((registry.name("x"), registry.insecure), (name, insecure));
+        assert!(Registry::given(given, "n", true).insecure);
         assert!(registry.is_users);
     }
 

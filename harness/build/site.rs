@@ -78,6 +78,8 @@ struct Things {
     builders: Vec<String>,
     containers: Vec<String>,
     manifests: Vec<String>,
+    /// What a registry has: not removed, but told of.
+    sent: Vec<String>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -112,6 +114,16 @@ impl List {
     /// Written down before it is made: an image of this name in the engine.
     pub(super) fn image(&self, name: &str) {
         locked(&self.0).images.push(name.to_owned());
+    }
+
+    /// A name that was pushed.
+    pub(super) fn sent(&self, name: &str) {
+        locked(&self.0).sent.push(name.to_owned());
+    }
+
+    /// The names that were pushed.
+    pub(super) fn all_sent(&self) -> Vec<String> {
+        locked(&self.0).sent.clone()
     }
 
     /// A builder.
@@ -167,7 +179,9 @@ impl Things {
         };
         all(&["container", "rm", "--force", "--volumes"], &["container", "inspect"], self.containers);
         all(&["buildx", "rm", "--force"], &["buildx", "inspect"], self.builders);
-        all(&["image", "rm", "--force"], &["image", "inspect"], self.images);
+        // The youngest first: the old builder's have those before them for parents.
+        let images = self.images.into_iter().rev().collect();
+        all(&["image", "rm", "--force"], &["image", "inspect"], images);
         for list in self.manifests {
             // Not there any more once it was pushed with --purge.
             tools.undo(&["manifest", "rm", &list]);

@@ -76,6 +76,8 @@ pub struct Inspected {
     pub broken: Vec<(String, Option<String>)>,
     /// Why something could not be told.
     pub undecided: Option<String>,
+    /// What was not done, each with its reason.
+    pub skipped: Vec<String>,
     /// The platforms that were checked.
     pub platforms: Vec<String>,
     /// Its programs.
@@ -124,6 +126,13 @@ impl Work<'_> {
 
     fn run(&mut self, order: &Order) -> Done {
         let done = self.log.run(order);
+        // The old builder leaves images without a name, of a build that fails and of stages.
+        for thing in made_by_the_old_builder(&done.said) {
+            match thing {
+                Unnamed::Image(id) => self.list.image(id),
+                Unnamed::Container(id) => self.list.container(id),
+            }
+        }
         self.commands.push(done.clone());
         done
     }
@@ -144,10 +153,6 @@ impl Work<'_> {
         if done.is_well() {
             return Ok(done);
         }
-        // The old builder leaves an image without a name where it fails.
-        if let Some(image) = half_built(&done.said) {
-            self.list.image(image);
-        }
         if let End::NotStarted(why) = &done.end {
             return Err(Stop::Undecided(format!("docker {why}")));
         }
@@ -155,15 +160,30 @@ impl Work<'_> {
     }
 
     /// Pushes, again where the registry itself stumbled: that says nothing of the host.
-    pub(super) fn push<S: AsRef<str>>(&mut self, words: &[S]) -> Result<Done, Stop> {
+    ///
+    /// `name` is what the registry has afterwards.
+    pub(super) fn push<S: AsRef<str>>(&mut self, words: &[S], name: &str) -> Result<Done, Stop> {
+        let mut done = self.docker(words);
         for _ in 1..PUSHES {
-            let done = self.docker(words);
-            let stumbled = !done.is_well() && STUMBLES.iter().any(|words| done.said.contains(words));
-            if !stumbled {
-                return self.well(Doing::Push, None, done);
+            if done.is_well() || !STUMBLES.iter().any(|words| done.said.contains(words)) {
+                break;
             }
+            done = self.docker(words);
         }
-        self.must(Doing::Push, None, words)
+        if done.is_well() {
+            self.list.sent(name);
+        }
+        // One command may build and push: what means something of a build is of the build.
+        let of_build = Fault::of(&done, Doing::Build, None);
+        let builds = words.iter().any(|word| word.as_ref() == "build") && is_of_build(&of_build.cause);
+        self.well(if builds { Doing::Build } else { Doing::Push }, None, done)
+    }
+
+    /// Has an image checked that must be right, and tells what of it was not looked at.
+    pub(super) fn passes(&self, made: &Made) -> Result<(Inspected, Option<String>), Stop> {
+        let inspected = self.right(made)?;
+        let told = (!inspected.skipped.is_empty()).then(|| format!("not run: {}", inspected.skipped.join("; ")));
+        Ok((inspected, told))
     }
 
     /// Has an image checked that must be right.
@@ -184,6 +204,11 @@ impl Work<'_> {
     }
 }
 
+/// Whether this can only be a build's fault; registries without TLS are met by both.
+const fn is_of_build(cause: &Cause) -> bool {
+    matches!(cause, Cause::NoEmulator | Cause::BaseLacksPlatform | Cause::NoBuilder)
+}
+
 /// How often it is pushed in all.
 const PUSHES: u32 = 3;
 /// What registries answer that are asked for a tag while it is written (distribution empties a tag's file before it
@@ -191,13 +216,30 @@ const PUSHES: u32 = 3;
 const STUMBLES: [&str; 4] =
     ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "blob unknown to registry"];
 
-/// The image of the last instruction that the old builder finished, ` ---> 898f9ae44f70`, unless it was there before.
-fn half_built(said: &str) -> Option<&str> {
-    let mut lines = said.lines().map(str::trim).rev().filter(|line| line.starts_with("---> "));
-    let image = lines.next()?.strip_prefix("---> ")?;
-    let is_image = image.len() == 12 && image.bytes().all(|b| b.is_ascii_hexdigit());
-    let before = lines.next();
-    (is_image && before.is_none_or(|line| line != "---> Using cache")).then_some(image)
+/// Something that the old builder made and gave no name.
+#[derive(Debug, PartialEq, Eq)]
+enum Unnamed<'a> {
+    Image(&'a str),
+    Container(&'a str),
+}
+
+/// What the old builder says that it made: ` ---> Running in ID` for the container of an instruction, ` ---> ID` for its
+/// image. That of a FROM is the base, and one from the cache was there before: neither is ours.
+fn made_by_the_old_builder(said: &str) -> Vec<Unnamed<'_>> {
+    let is_id = |word: &str| word.len() == 12 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let (mut made, mut is_ours) = (Vec::new(), false);
+    for line in said.lines().map(str::trim) {
+        if let Some((_, instruction)) = line.strip_prefix("Step ").and_then(|step| step.split_once(" : ")) {
+            is_ours = !instruction.to_ascii_uppercase().starts_with("FROM");
+        } else if line == "---> Using cache" {
+            is_ours = false;
+        } else if let Some(container) = line.strip_prefix("---> Running in ").filter(|id| is_ours && is_id(id)) {
+            made.push(Unnamed::Container(container));
+        } else if let Some(image) = line.strip_prefix("---> ").filter(|id| is_ours && is_id(id)) {
+            made.push(Unnamed::Image(image));
+        }
+    }
+    made
 }
 
 /// The steps as they are done.
@@ -247,7 +289,6 @@ impl<'a> Recorder<'a> {
                     Err(Stop::Wrong(wrong)) => Outcome::Wrong(wrong),
                     Err(Stop::Undecided(why)) => Outcome::Undecided(why),
                 };
-                debug_assert_eq!(work.log.path(), path);
                 (outcome, work.commands)
             }
         };
@@ -288,6 +329,7 @@ impl Fault {
             (Cause::Unreachable, _) => "the registry cannot be reached, or broke the connection",
             (Cause::PlainHttp, _) => "the registry speaks plain HTTP, and HTTPS was tried",
             (Cause::IsList, _) => "one of the images is a list of images already",
+            (Cause::NoBuilder, _) => "there is no builder of that name",
             (Cause::WrongMachine, _) => "what was built runs as another machine",
             (Cause::Other, Doing::Build) => "the build failed",
             (Cause::Other, Doing::Run) => "what was built does not run",
@@ -301,17 +343,14 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rstest::rstest;
 
-    #[rstest]
-    #[case(
-        "Step 1/2 : FROM scratch\n ---> \nStep 2/2 : ARG X\n ---> Running in a\n ---> 898f9ae44f70\nfailed",
-        Some("898f9ae44f70")
-    )]
-    #[case("Step 2/2 : ARG X\n ---> Using cache\n ---> 898f9ae44f70\nfailed", None)]
-    #[case("Step 1/2 : FROM scratch\n ---> \nfailed", None)]
-    #[case("#8 ERROR: BuildKit", None)]
-    fn what_the_old_builder_leaves_has_a_number(#[case] said: &str, #[case] image: Option<&str>) {
-        assert_eq!(half_built(said), image);
+    #[test]
+    fn the_old_builder_tells_what_it_made() {
+        let said = "Step 1/4 : FROM debian\n ---> 111111111111\nStep 2/4 : ARG X\n ---> Using cache\n ---> 222222222222\n\
+                    Step 3/4 : COPY a b\n ---> 333333333333\nStep 4/4 : RUN c\n ---> Running in 444444444444\nfailed";
+        let wanted = [Unnamed::Image("333333333333"), Unnamed::Container("444444444444")];
+        assert_eq!(made_by_the_old_builder(said), wanted, "the base and what was cached are not ours");
+        assert_eq!(made_by_the_old_builder("Step 1/1 : from debian\n ---> 111111111111\n"), []);
+        assert_eq!(made_by_the_old_builder("#8 ---> 333333333333\n ---> 333333333333\n"), []);
     }
 }

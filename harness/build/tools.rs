@@ -7,10 +7,12 @@ use crate::image::source::{EngineOptions, Store};
 use crate::platform::Platform;
 use crate::run::NotReady;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a question may take that builds nothing.
 const QUESTION: Duration = Duration::from_secs(60);
+/// How often it is looked whether one that undoes something ended.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The tools, as they were found.
 #[derive(Debug, Clone)]
@@ -105,7 +107,19 @@ impl Tools {
         command.stdin(quiet()).stdout(quiet()).stderr(quiet());
         // Ctrl-C is for the group in front.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        command.status().is_ok_and(|status| status.success())
+        let Ok(mut child) = command.spawn() else { return false };
+        let until = Instant::now() + QUESTION;
+        // An engine that answers no more keeps nobody from the result.
+        while Instant::now() < until {
+            match child.try_wait() {
+                Ok(Some(status)) => return status.success(),
+                Ok(None) => std::thread::sleep(PAUSE),
+                Err(_) => return false,
+            }
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        false
     }
 
     /// What they are, in a line.

@@ -99,8 +99,8 @@ pub(super) struct BuildArguments {
     #[arg(long, value_name = "HOST/NAME", conflicts_with = "context")]
     registry: Option<String>,
 
-    /// Keep the directory of contexts, Dockerfiles and logs, so that commands can be repeated; it is kept anyway where a
-    /// step fails
+    /// Keep the directory of contexts and Dockerfiles, so that commands can be repeated; it is kept anyway where a step
+    /// fails, with that step's log
     #[arg(long)]
     keep: bool,
 
@@ -217,6 +217,10 @@ fn check_words(arguments: &BuildArguments) -> Result<(), Failure> {
     if let Some(registry) = &arguments.registry {
         let name = ImageName::parse(registry)
             .map_err(|error| Failure::usage(format!("--registry: {error}")).hint("such as ghcr.io/me/rehearsal"))?;
+        if !registry.contains('/') {
+            return Err(Failure::usage(format!("--registry: `{registry}` is a host or a name, and both are needed"))
+                .hint(format!("such as {registry}/rehearsal")));
+        }
         if registry.contains('@') || registry.rsplit('/').next().is_some_and(|last| last.contains(':')) {
             return Err(Failure::usage("--registry: it is a repository, without a tag or digest")
                 .hint(format!("such as {}/{}", name.registry, name.repository)));
@@ -229,10 +233,37 @@ fn check_words(arguments: &BuildArguments) -> Result<(), Failure> {
             return Err(Failure::usage(format!("{option}: {error}")).hint(format!("such as {example}")));
         }
     }
+    if arguments.base.as_deref() == Some("scratch") {
+        return Err(Failure::usage("--base: scratch is no image").hint("leave out --base: a rehearsal is FROM scratch"));
+    }
+    let running = &arguments.running;
+    if arguments.context.is_none()
+        && (!running.command.is_empty() || running.entrypoint.is_some() || running.emulators.is_some())
+    {
+        return Err(Failure::usage("--command, --entrypoint and --emulators are for a Dockerfile of yours")
+            .hint("name its directory; what a rehearsal builds has no program but mpcheck's"));
+    }
+    check_output(arguments.output.as_deref())?;
     if let Some(context) = &arguments.context {
         check_context(context, arguments.file.as_deref())?;
     }
     Ok(())
+}
+
+/// A file in a directory that is there.
+fn check_output(output: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = output else { return Ok(()) };
+    let cannot = |why: String| {
+        let failure = Failure::usage(format!("--output: {} cannot be written: {why}", path.display()));
+        Err(failure.hint("name a file in a directory that exists and can be written"))
+    };
+    if path.is_dir() {
+        return cannot("it is a directory".to_owned());
+    }
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) if !parent.is_dir() => cannot(format!("there is no directory {}", parent.display())),
+        _ => Ok(()),
+    }
 }
 
 /// Whether docker fetches it from elsewhere.
@@ -354,6 +385,7 @@ impl Work<'_> {
             base: arguments.base.clone(),
             builder: arguments.builder.clone(),
             buildkit: arguments.buildkit.clone(),
+            insecure: arguments.source.plain_http || arguments.source.insecure,
             registry: arguments.registry.clone(),
         };
         if let Some(platform) = plan.impossible().first() {
@@ -364,7 +396,8 @@ impl Work<'_> {
         }
         let runners = RunnerSet::new(&[self.how()], self.reader, false);
         let wish = Wish { machine: true, timeout: arguments.running.timeout, ..Wish::default() };
-        let inspection = Inspection::new(self.reader, &runners, self.how(), wish);
+        let inspection = Inspection::new(self.reader, &runners, self.how(), wish)
+            .demanding(arguments.running.cpu.into(), arguments.running.require_run);
         let progress = Progress::new(arguments.quiet);
         let rehearsed = rehearse(self.tools, self.site, &plan, &inspection, &|title| progress.doing(title));
         progress.finish();
@@ -389,6 +422,11 @@ impl Work<'_> {
             more: arguments.more.clone(),
             output: arguments.output.clone(),
         };
+        if let (Some(_), Some(why)) = (&request.output, own::one_at_a_time(self.tools, self.site, &request)) {
+            let failure =
+                Failure::usage(format!("--output: there will be no image of all platforms to be kept: {why}"));
+            return Err(failure.hint("leave it out, or name a builder in a container by --builder"));
+        }
         let running = Running::new(&arguments.running, self.reader)?;
         let progress = Progress::new(arguments.quiet);
         let built = own::build(self.tools, self.site, &request, &|title| progress.doing(title));

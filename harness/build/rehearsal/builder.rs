@@ -3,7 +3,7 @@
 use super::super::fault::Doing;
 use super::super::registry::obtain;
 use super::super::step::{Ended, Stop, Work};
-use super::{Rehearsal, archive, can_export, named, shown};
+use super::{Rehearsal, archive, can_export, named, oci, shown};
 
 /// BuildKit's image, which buildx takes for a builder in a container unless it is told another (docker/buildx,
 /// `util/confutil` and `driver/bkimage`).
@@ -22,15 +22,14 @@ impl Rehearsal<'_> {
         self.leftovers.image(&tag);
         let worked = self.recorder.step(name, title, None, |work| {
             let mut words = vec!["buildx", "build", "--builder", &builder, "--platform", &all];
-            let output = format!("type=oci,dest={}", file.display());
+            let output = oci(&file);
             let exports = can_export(work.tools, platforms);
             words.extend(if exports { ["--tag", &tag] } else { ["--output", &output] });
             words.push(&context);
             work.must(Doing::Build, None, &words)?;
             let made =
                 if exports { named(format!("docker-daemon:{tag}"), platforms)? } else { archive(&file, platforms) };
-            work.right(&made)?;
-            Ok(None)
+            Ok(work.passes(&made)?.1)
         });
         if worked {
             self.several = Some((builder, false));
@@ -61,11 +60,10 @@ impl Rehearsal<'_> {
                 }
             }
             work.must(Doing::Builder, None, &["buildx", "ls"])?;
-            let output = format!("type=oci,dest={}", file.display());
+            let output = oci(&file);
             let words = ["buildx", "build", "--builder", &builder, "--platform", &all, "--output", &output, &context];
             work.must(Doing::Build, None, &words)?;
-            work.right(&archive(&file, platforms))?;
-            Ok(None)
+            Ok(work.passes(&archive(&file, platforms))?.1)
         });
         if worked && (self.several.is_none() || self.plan.builder.is_some()) {
             let made = self.plan.builder.is_none();

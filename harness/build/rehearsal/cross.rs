@@ -4,7 +4,7 @@
 use super::super::context::{CROSS, TWIN};
 use super::super::fault::Doing;
 use super::super::step::{Inspected, Made, Stop, Work};
-use super::{Rehearsal, archive, named, shown, slug};
+use super::{Rehearsal, archive, named, oci, shown, slug};
 use crate::platform::Platform;
 
 /// The rules of which one must be broken by the twin.
@@ -23,11 +23,12 @@ impl Rehearsal<'_> {
         let made = self.cross_images("right");
         let (context, several, own) = self.cross_where();
         self.recorder.step("cross/right", right, None, |work| {
+            let mut told = None;
             for one in &made {
                 build(work, CROSS, one, several.as_deref().unwrap_or(&own), &context)?;
-                work.right(&one.made)?;
+                told = work.passes(&one.made)?.1.or(told);
             }
-            Ok(None)
+            Ok(told)
         });
         if foreign.is_empty() {
             let why = "no other platform than the engine's own is among those asked for";
@@ -65,7 +66,7 @@ impl Rehearsal<'_> {
         let platforms = &self.plan.platforms;
         if self.several.is_some() {
             let path = self.site.file(&format!("cross-{what}.tar"));
-            let output = vec!["--output".to_owned(), format!("type=oci,dest={}", path.display())];
+            let output = vec!["--output".to_owned(), oci(&path)];
             return vec![Cross { made: archive(&path, platforms), output, platforms: self.all() }];
         }
         let one = |platform: &Platform| {

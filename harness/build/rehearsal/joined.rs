@@ -52,9 +52,10 @@ impl Rehearsal<'_> {
             let mut words = vec!["manifest", "push", "--purge"];
             words.extend(insecure.then_some("--insecure"));
             words.push(&list);
-            work.push(&words)?;
-            published.push(("manifest".to_owned(), work.right(&named(list.clone(), platforms)?)?.content));
-            Ok(None)
+            work.push(&words, &list)?;
+            let (inspected, told) = work.passes(&named(list.clone(), platforms)?)?;
+            published.push(("manifest".to_owned(), inspected.content));
+            Ok(told)
         });
     }
 
@@ -100,9 +101,10 @@ impl Rehearsal<'_> {
         self.recorder.step(names[1], titles[1], None, |work| {
             let mut words = vec!["buildx", "imagetools", "create", "--tag", &joined];
             words.extend(parts.iter().map(|part| part.tag.as_str()));
-            work.push(&words)?;
-            published.push(("imagetools".to_owned(), work.right(&named(joined.clone(), platforms)?)?.content));
-            Ok(None)
+            work.push(&words, &joined)?;
+            let (inspected, told) = work.passes(&named(joined.clone(), platforms)?)?;
+            published.push(("imagetools".to_owned(), inspected.content));
+            Ok(told)
         });
     }
 
@@ -140,7 +142,7 @@ impl Rehearsal<'_> {
 fn push_all(work: &mut Work<'_>, parts: &[Part]) -> Result<(), Stop> {
     for part in parts {
         work.must(Doing::Build, Some(&part.platform), &part.build)?;
-        work.push(&["push", &part.tag])?;
+        work.push(&["push", &part.tag], &part.tag)?;
     }
     Ok(())
 }

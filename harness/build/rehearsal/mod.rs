@@ -31,6 +31,8 @@ pub struct Plan {
     pub builder: Option<String>,
     /// The image of BuildKit for the builder that is made, instead of buildx's own.
     pub buildkit: Option<String>,
+    /// Whether registries may be spoken to without TLS, or with a certificate that nobody knows.
+    pub insecure: bool,
     /// A repository that may be pushed to, `HOST/NAME`, instead of a registry that is started.
     pub registry: Option<String>,
 }
@@ -64,7 +66,7 @@ pub fn rehearse(
     watch: &dyn Fn(&str),
 ) -> io::Result<Rehearsed> {
     let base = plan.base.as_deref().map_or(Base::Scratch, Base::Image);
-    context::write(&site.context(), base)?;
+    context::write(&site.context(), base, &site.name)?;
     let logs = site.logs();
     let leftovers = Leftovers::new(tools);
     let recorder = Recorder::new(tools, inspector, watch, &logs, leftovers.list());
@@ -88,10 +90,11 @@ pub fn rehearse(
     rehearsal.joined();
     rehearsal.compare();
     rehearsal.remove_builder();
-    let Rehearsal { recorder, leftovers, registry, published, .. } = rehearsal;
+    let Rehearsal { recorder, leftovers, registry, .. } = rehearsal;
+    let sent = leftovers.all_sent();
     let mut left = leftovers.remove();
-    if let Some(registry) = registry.filter(|registry| registry.is_users) {
-        left.extend(published.iter().map(|(tag, _)| format!("{} in the registry", registry.name(tag))));
+    if registry.is_some_and(|registry| registry.is_users) {
+        left.extend(sent.into_iter().map(|name| format!("{name} in the registry")));
     }
     Ok(Rehearsed { steps: recorder.steps, left })
 }
@@ -150,7 +153,7 @@ impl Rehearsal<'_> {
             // The old builder knows no platform's ARGs.
             Err(_) => {
                 let file = self.site.context().join(context::without_arguments(platform.architecture()));
-                words.extend(["--file".to_owned(), shown(&file)]);
+                words.extend(["--force-rm".to_owned(), "--file".to_owned(), shown(&file)]);
             }
         }
         words.extend(["--platform".to_owned(), platform.specifier()]);
@@ -164,6 +167,11 @@ impl Rehearsal<'_> {
 fn slug(platform: &Platform) -> String {
     let text = platform.specifier();
     text.strip_prefix("linux/").unwrap_or(&text).replace('/', "-")
+}
+
+/// Where a build writes its image.
+fn oci(path: &Path) -> String {
+    super::own::exporter("oci", path)
 }
 
 fn shown(path: &Path) -> String {

@@ -23,18 +23,10 @@ impl Rehearsal<'_> {
         self.leftovers.image(&tag);
         let published = &mut self.published;
         self.recorder.step(name, title, None, |work| {
-            work.push(&[
-                "buildx",
-                "build",
-                "--builder",
-                &builder,
-                "--platform",
-                &all,
-                "--tag",
+            work.push(
+                &["buildx", "build", "--builder", &builder, "--platform", &all, "--tag", &tag, "--push", &context],
                 &tag,
-                "--push",
-                &context,
-            ])?;
+            )?;
             let mut inspect = vec!["manifest", "inspect"];
             inspect.extend(insecure.then_some("--insecure"));
             inspect.push(&tag);
@@ -42,8 +34,9 @@ impl Rehearsal<'_> {
             has_all("docker manifest inspect", &listed, platforms)?;
             let listed = work.must(Doing::Push, None, &["buildx", "imagetools", "inspect", "--raw", &tag])?.stdout;
             has_all("docker buildx imagetools inspect", &listed, platforms)?;
-            published.push(("index".to_owned(), work.right(&named(tag.clone(), platforms)?)?.content));
-            Ok(None)
+            let (inspected, told) = work.passes(&named(tag.clone(), platforms)?)?;
+            published.push(("index".to_owned(), inspected.content));
+            Ok(told)
         });
     }
 
@@ -51,7 +44,7 @@ impl Rehearsal<'_> {
     fn registry(&mut self) {
         let title = "Find a registry to push to";
         if let Some(given) = &self.plan.registry {
-            let registry = Registry::given(given);
+            let registry = Registry::given(given, &self.site.name, self.plan.insecure);
             let told = format!("{}, as it was given", registry.repository);
             self.registry = Some(registry);
             self.recorder.step("registry", title, None, |_| Ok(Some(told)));

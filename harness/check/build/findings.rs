@@ -83,7 +83,8 @@ fn of_fault(step: &Step, fault: &Fault) -> Finding {
         draft = draft.instruction(instruction);
     }
     // The rest of what it said stands with the step.
-    match fault.said.lines().last() {
+    let telling = |line: &&str| line.starts_with("ERROR") || line.contains("unknown flag");
+    match fault.said.lines().rfind(telling).or_else(|| fault.said.lines().last()) {
         Some(last) => draft.observed(last).done(),
         None => draft.done(),
     }
@@ -113,7 +114,7 @@ fn rule_and_hint(fault: &Fault) -> (&'static Rule, String) {
             &rule::WRONG_RESULT,
             "`mpcheck host` says what runs this platform here; then repeat the step's commands by hand".to_owned(),
         ),
-        (Cause::Other, Doing::Builder) => (
+        (Cause::NoBuilder, _) | (Cause::Other, Doing::Builder) => (
             &rule::BUILDER_FAILED,
             "`docker buildx ls` lists all builders with what is wrong with them; `docker logs buildx_buildkit_NAME0` is \
              the builder's own log"
@@ -191,6 +192,7 @@ mod tests {
     #[case(Doing::Build, Cause::BaseLacksPlatform, "build/base-missing", "imagetools inspect")]
     #[case(Doing::Run, Cause::WrongMachine, "build/wrong-result", "mpcheck host")]
     #[case(Doing::Run, Cause::Other, "build/wrong-result", "mpcheck host")]
+    #[case(Doing::Build, Cause::NoBuilder, "build/builder-failed", "docker buildx ls")]
     #[case(Doing::Builder, Cause::Other, "build/builder-failed", "docker buildx ls")]
     #[case(Doing::Push, Cause::IsList, "build/manifest-list", "--provenance=false")]
     #[case(Doing::Push, Cause::Refused, "build/push-failed", "docker login")]

@@ -22,6 +22,8 @@ pub struct Inspection<'a> {
     reader: &'a Reader,
     runners: &'a RunnerSet,
     how: How,
+    cpu: Cpu,
+    required: bool,
     wish: Wish,
     found: RefCell<Found>,
 }
@@ -39,7 +41,13 @@ impl<'a> Inspection<'a> {
     /// The checks with these runners; `wish` is what is run of an image.
     #[must_use]
     pub fn new(reader: &'a Reader, runners: &'a RunnerSet, how: How, wish: Wish) -> Self {
-        Self { reader, runners, how, wish, found: RefCell::default() }
+        Self { reader, runners, how, cpu: Cpu::Max, required: false, wish, found: RefCell::default() }
+    }
+
+    /// On this processor, and whether a platform that cannot be run is an error.
+    #[must_use]
+    pub fn demanding(self, cpu: Cpu, required: bool) -> Self {
+        Self { cpu, required, ..self }
     }
 
     /// The images that are not right, or could not be told to be.
@@ -49,16 +57,16 @@ impl<'a> Inspection<'a> {
     }
 
     fn looked_at(&self, made: &Made) -> Result<(crate::check::Checked, ImageFacts), String> {
-        let (runners, how) = (self.runners, self.how);
-        let wanted = |platform: &Platform| runners.wants_unpacked(how, Cpu::Max, platform);
+        let (runners, how, cpu) = (self.runners, self.how, self.cpu);
+        let wanted = |platform: &Platform| runners.wants_unpacked(how, cpu, platform);
         let unpack = self.runners.store().map(|store| Unpack { store, of: &wanted });
         let read = self.reader.read(&made.location, &Selection::all(), Depth::Layers(unpack), &Silent);
         let (facts, source) = read.map_err(|error| self.reader.told(&made.reference, &made.location, &error))?;
-        let runners = self.runners.runners(self.how, Cpu::Max, Freedom::none());
+        let runners = self.runners.runners(self.how, self.cpu, Freedom::none());
         let each = facts.platforms.iter();
         let attempts = each.map(|of| attempt(&runners, &self.wish, of, source.as_ref(), &made.location)).collect();
         let requirements = Requirements { required: made.platforms.clone(), exact: true, ..Requirements::default() };
-        let checked = image(&facts, &made.reference, &requirements, &Runs { attempts, required: false });
+        let checked = image(&facts, &made.reference, &requirements, &Runs { attempts, required: self.required });
         Ok((checked, facts))
     }
 }
@@ -96,7 +104,12 @@ fn inspected(checked: &crate::check::Checked, facts: &ImageFacts) -> Inspected {
             format!("{} {}: {}", platform.platform, check.name, check.reason.as_deref().unwrap_or(""))
         })
     });
+    let skipped = checked.image.platforms.iter().flat_map(|platform| {
+        let skipped = platform.checks.iter().filter(|check| check.status == Status::Skipped);
+        skipped.map(move |check| format!("{}: {}", platform.platform, check.reason.as_deref().unwrap_or("")))
+    });
     Inspected {
+        skipped: skipped.collect(),
         faults: faults.collect(),
         broken: errors.map(|finding| (finding.rule.clone(), finding.platform.clone())).collect(),
         undecided: checked.image.error.clone().or_else(|| undecided.into_iter().next()),

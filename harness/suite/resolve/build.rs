@@ -249,6 +249,7 @@ impl Resolver<'_> {
         }
         let build = &build.value;
         let plan = rehearsal::Plan {
+            insecure: false,
             platforms,
             base: self.one(build.base.as_ref(), |text| image(text, "an image with a shell, such as alpine:latest")),
             buildkit: self.one(build.buildkit.as_ref(), |text| image(text, "such as moby/buildkit:v0.15.2")),

@@ -1,6 +1,7 @@
 //! Somebody's own Dockerfile, good and bad.
 
 use super::{Build, Outcome, classic, containerd, left};
+use crate::parts::{EngineImage, docker, done, real_image, script};
 use mpcheck_kit::elf::Elf;
 use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
@@ -87,7 +88,47 @@ fn a_build_that_fails_is_told_with_its_last_lines(#[case] buildkit: &str) {
     assert!(outcome.step("build/amd64")["output"].as_str().unwrap().contains("/nothing"), "{}", outcome.all());
 }
 
-/// A busybox of a real package sleeps.
+/// What there cannot be is not promised.
+#[test]
+fn no_image_is_kept_where_there_is_none_of_all_platforms() {
+    let context = context(GOOD);
+    let kept = context.path().join("kept.tar");
+    let outcome = build(&classic(), context.path(), &["--output", kept.to_str().unwrap()]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.all());
+    assert!(
+        outcome.stderr.contains("no image of all platforms") && outcome.stderr.contains("--builder"),
+        "{}",
+        outcome.all()
+    );
+}
+
+/// Stages, a failing RUN, and a base that was there before: nothing without a name is left of it, and the base is.
+#[test]
+fn the_old_builder_leaves_nothing_and_the_base_stays() {
+    let socket = classic();
+    let base = EngineImage::named(&socket, "mpcheck-old-builder-base:1");
+    done(script("load.sh").arg(&socket).arg(real_image("busybox")).args([&base.name, "linux/amd64"]));
+    let failing = format!(
+        "FROM {0} AS one\nRUN echo $$ >/a{1}\nFROM {0}\nCOPY --from=one /a{1} /a\nRUN false\n",
+        base.name,
+        std::process::id()
+    );
+    for (dockerfile, code) in [(failing.clone(), 1), (failing.replace("RUN false", "RUN true"), 0)] {
+        let context = context(&dockerfile);
+        let run = Build::on(&socket).set("DOCKER_BUILDKIT", "0").with(&[context.path()]);
+        let outcome = run.with(&["--platform", "linux/amd64", "--run", "never"]).run();
+        assert_eq!(outcome.code, Some(code), "{}", outcome.all());
+    }
+    let has = |words: &[&str]| done(docker(&socket).args(words));
+    assert!(!has(&["image", "ls", "--quiet", &base.name]).trim().is_empty(), "the base is gone");
+    let since = format!("since={}", base.name);
+    let unnamed = has(&["image", "ls", "--quiet", "--filter", "dangling=true", "--filter", &since]);
+    let histories = unnamed.split_whitespace().map(|id| has(&["image", "history", "--no-trunc", id]));
+    let ours = histories.filter(|history| history.contains(&format!("/a{}", std::process::id()))).count();
+    assert_eq!(ours, 0, "{unnamed}");
+}
+
+/// A program that only sleeps.
 fn that_hangs() -> TempDir {
     let context = context("FROM scratch\nCOPY wait /bin/wait\nRUN [\"/bin/wait\"]\n");
     let row = mpcheck::platform::Architecture::by_name("amd64").unwrap();

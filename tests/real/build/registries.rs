@@ -38,7 +38,12 @@ fn what_is_pushed_to_somebodys_registry_stays_and_is_named() {
     let outcome = push_to(&classic(), &format!("{}/rehearsal", registry())).run();
     assert_eq!((outcome.code, outcome.rules()), (Some(0), vec!["build/left-behind"]), "{}", outcome.all());
     let message = outcome.finding("build/left-behind")["message"].as_str().unwrap();
-    assert!(message.contains("/rehearsal:") && message.contains("in the registry"), "{message}");
+    for tag in ["plain-arm64", "manifest", "imagetools"] {
+        let is_named = |name: &str| {
+            name.contains("/rehearsal:mpcheck-build-") && name.ends_with(&format!("-{tag} in the registry"))
+        };
+        assert!(message.split(", ").any(is_named), "{tag}: {message}");
+    }
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn a_platform_without_emulator_is_told_with_what_to_do() {
     let finding = outcome.finding("build/no-emulator");
     assert!(finding["hint"].as_str().unwrap().contains(&format!("mpcheck host install {architecture}")), "{finding}");
     assert_eq!(finding["platform"], platform);
-    assert_eq!(finding["instruction"], "Dockerfile:4: RUN [\"/bin/start\"]");
+    assert_eq!(finding["instruction"], "Dockerfile:5: RUN [\"/bin/start\"]");
     assert_eq!(outcome.steps()["cross/right"], "passed", "cross compilation needs none: {}", outcome.all());
 }
 
