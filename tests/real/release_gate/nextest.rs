@@ -41,8 +41,7 @@ impl Nextest {
         }
         command.env("RELEASE_IMAGE", image).env("XDG_CACHE_HOME", self.directory.path().join("cache"));
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
-        // Everything of the workspace is built already; fewer targets would be built anew, with other features.
-        command.args(["nextest", "run", "--workspace", "--locked", "--offline", "--filterset", "binary(release)"]);
+        command.args(["nextest", "run", "--workspace", "--test", "release", "--locked", "--offline"]);
         command.arg("--config-file").arg(self.directory.path().join("nextest.toml")).args(["--color", "never"]);
         command.args(arguments);
         command
