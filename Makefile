@@ -24,7 +24,7 @@ test: ## Set up everything that the tests need, and run them all
 	$(PARTS)/install.sh test
 	$(PARTS)/images.sh test
 	$(PARTS)/run.sh cargo test --workspace --locked --no-fail-fast
-	$(MAKE) fuzz SECONDS_EACH=20 SEED=1
+	$(MAKE) fuzz SECONDS_EACH=10 SEED=1
 
 .PHONY: lint
 lint: ## Formatting, clippy, documentation, shell scripts
