@@ -152,13 +152,14 @@ fn a_build_that_hangs_is_stopped() {
 fn a_signal_stops_a_build() {
     let context = that_hangs();
     let mut build = Build::on(&classic()).with(&[context.path()]).with(&["--platform", "linux/amd64"]);
-    let child = build.start();
+    let mut child = build.start();
     let log = |build: &Build| {
         let logs = fs::read_dir(build.site()?.join("logs")).ok()?;
         let texts = logs.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
         texts.into_iter().find(|text| text.contains("RUN [\"/bin/wait\"]"))
     };
     while log(&build).is_none() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it hung");
         thread::sleep(Duration::from_millis(5));
     }
     let site = build.site().unwrap();

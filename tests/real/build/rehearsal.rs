@@ -182,7 +182,7 @@ fn a_platform_without_emulator_is_told_with_what_to_do() {
 #[test]
 fn a_signal_takes_everything_away() {
     let mut build = Build::on(&classic());
-    let child = build.start();
+    let mut child = build.start();
     let registry = loop {
         if let Some(config) = build.site().map(|site| site.join("registry.json"))
             && let Ok(text) = fs::read_to_string(&config)
@@ -190,6 +190,7 @@ fn a_signal_takes_everything_away() {
         {
             break config;
         }
+        assert!(child.try_wait().unwrap().is_none(), "it ended before there was a registry");
         thread::sleep(Duration::from_millis(5));
     };
     let site = registry.parent().unwrap().to_owned();
