@@ -1,14 +1,13 @@
 //! One command of the host's own tools: run to its end, with all that it says in a log.
 
 use crate::run::cleanup;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ const MAX_LOG: u64 = 8 * 1024 * 1024;
 const MAX_TAIL: usize = 64 * 1024;
 /// How much of its standard output is kept.
 const MAX_STDOUT: usize = 1024 * 1024;
-/// How often it is looked whether it ended.
+/// How often it is looked whether its output ended.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long output is waited for that somebody outside the command's group still holds open.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -183,7 +182,7 @@ impl Log {
         };
         let stdout = self.reader(child.stdout.take(), MAX_STDOUT);
         let stderr = self.reader(child.stderr.take(), 0);
-        let ended = has_ended(&child, deadline);
+        let ended = cleanup::has_ended(&child, deadline);
         // What it left behind may hold its output open, and is not wanted either. The number of the group stays its own
         // until its end is taken notice of.
         drop(guard);
@@ -230,19 +229,6 @@ fn finished(reader: JoinHandle<Vec<u8>>) -> Vec<u8> {
         thread::sleep(PAUSE);
     }
     if reader.is_finished() { reader.join().unwrap_or_default() } else { Vec::new() }
-}
-
-/// Waits for its end, or the end of its time.
-fn has_ended(child: &Child, deadline: Instant) -> bool {
-    let Some(number) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return false };
-    let looked = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    loop {
-        match waitid(WaitId::Pid(number), looked) {
-            Ok(Some(_)) => return true,
-            Ok(None) | Err(rustix::io::Errno::INTR) if Instant::now() < deadline => thread::sleep(PAUSE),
-            Ok(None) | Err(_) => return false,
-        }
-    }
 }
 
 #[cfg(test)]

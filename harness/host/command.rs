@@ -1,18 +1,14 @@
 //! Another program of the host, asked something: with an end to its time and to what it says.
 
 use crate::run::cleanup;
-use rustix::io::Errno;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// The most bytes that are kept of each of its streams.
 const MAX_OUTPUT: u64 = 256 * 1024;
-/// How often it is looked whether it ended.
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// What a program said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +29,7 @@ pub(super) fn ask(mut command: Command, timeout: Duration) -> Result<Said, Strin
     let started = cleanup::start(&mut command);
     let (mut child, guard) = started.map_err(|error| format!("could not be started: {error}"))?;
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
-    let ended = has_ended(&child, deadline);
+    let ended = cleanup::has_ended(&child, deadline);
     // What it left behind may hold its output open, and is not wanted either. The number of the group stays its own
     // until its end is taken notice of.
     drop(guard);
@@ -47,23 +43,6 @@ pub(super) fn ask(mut command: Command, timeout: Duration) -> Result<Said, Strin
         String::from_utf8_lossy(&bytes).into_owned()
     };
     Ok(Said { well: status.success(), stdout: text(stdout), stderr: text(stderr) })
-}
-
-/// Waits for its end, or the end of its time.
-fn has_ended(child: &Child, deadline: Instant) -> bool {
-    let Some(number) = number(child) else { return false };
-    let looked = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    loop {
-        match waitid(WaitId::Pid(number), looked) {
-            Ok(Some(_)) => return true,
-            Ok(None) | Err(Errno::INTR) if Instant::now() < deadline => thread::sleep(PAUSE),
-            Ok(None) | Err(_) => return false,
-        }
-    }
-}
-
-fn number(child: &Child) -> Option<Pid> {
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
 /// Reads to the end and keeps the beginning, on a thread of its own.

@@ -5,7 +5,7 @@
 //! removes what is registered when a signal ends the process.
 
 use rustix::fd::OwnedFd;
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::io;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 type Removal = Box<dyn FnOnce() + Send>;
 
@@ -116,6 +117,22 @@ pub fn start(command: &mut Command) -> io::Result<(Child, Guard)> {
     }
     drop(held);
     started.map(|child| (child, guard))
+}
+
+/// Waits for a child's end, or the end of its time; `false` for the latter. It stays to be waited for, so that its number
+/// is its own until its guard is dropped.
+pub(crate) fn has_ended(child: &Child, deadline: Instant) -> bool {
+    /// How often it is looked.
+    const PAUSE: Duration = Duration::from_millis(2);
+    let Some(number) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return false };
+    let looked = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    loop {
+        match waitid(WaitId::Pid(number), looked) {
+            Ok(Some(_)) => return true,
+            Ok(None) | Err(rustix::io::Errno::INTR) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Ok(None) | Err(_) => return false,
+        }
+    }
 }
 
 /// A guard that removes its thing: a signal's end waits for it.

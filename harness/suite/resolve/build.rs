@@ -292,6 +292,9 @@ fn word(text: &str) -> Result<String, Wrong> {
 
 /// An image that docker fetches.
 fn image(text: &str, hint: &str) -> Result<String, Wrong> {
+    if text == "scratch" {
+        return Err(("scratch is no image".to_owned(), format!("leave the key out, or write {hint}")));
+    }
     ImageName::parse(text).map(|_| text.to_owned()).map_err(|error| (error.to_string(), format!("write {hint}")))
 }
 
@@ -299,6 +302,10 @@ fn image(text: &str, hint: &str) -> Result<String, Wrong> {
 fn repository(text: &str) -> Result<String, Wrong> {
     let hint = "write HOST/NAME, such as ghcr.io/me/rehearsal";
     ImageName::parse(text).map_err(|error| (error.to_string(), hint.to_owned()))?;
+    if !text.contains('/') {
+        let message = format!("`{}` is a host or a name, and both are needed", shown(text));
+        return Err((message, hint.to_owned()));
+    }
     if text.contains('@') || text.rsplit('/').next().is_some_and(|last| last.contains(':')) {
         let message = format!("`{}` is an image, and a repository has no tag or digest", shown(text));
         return Err((message, hint.to_owned()));

@@ -3,6 +3,7 @@
 use super::page::{Ink, Page};
 use super::summary::counted;
 use super::timing::duration;
+use super::trials::{by_status, told};
 use crate::model::{Status, Step};
 
 /// Shows all steps in the order in which they were done.
@@ -16,12 +17,7 @@ pub(super) fn show(page: &mut Page, steps: &[Step]) {
 }
 
 fn show_one(page: &mut Page, step: &Step) {
-    let (ink, word) = match step.status {
-        Status::Passed => (Ink::Good, "passed"),
-        Status::Failed => (Ink::Error, "FAILED"),
-        Status::Skipped => (Ink::Faint, "skipped"),
-        Status::Error => (Ink::Warning, "could not be decided"),
-    };
+    let (ink, word) = told(step.status);
     let name = page.clean(&step.name);
     let took = match step.status {
         Status::Skipped => String::new(),
@@ -57,20 +53,7 @@ fn show_one(page: &mut Page, step: &Step) {
 
 /// `8 steps passed, 1 skipped`: the last line's part.
 pub(super) fn counts(steps: &[Step]) -> String {
-    let words = [
-        (Status::Failed, "failed"),
-        (Status::Error, "could not be decided"),
-        (Status::Skipped, "skipped"),
-        (Status::Passed, "passed"),
-    ];
-    let count = |status| steps.iter().filter(|step| step.status == status).count();
-    let told: Vec<String> = words
-        .iter()
-        .map(|(status, word)| (count(*status), word))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    format!("{}: {}", counted(steps.len() as u64, "step", "steps"), told.join(", "))
+    format!("{}: {}", counted(steps.len() as u64, "step", "steps"), by_status(&steps.iter().map(|step| step.status)))
 }
 
 #[cfg(test)]

@@ -39,12 +39,7 @@ fn show_passed(page: &mut Page, trial: &Trial) {
 }
 
 fn show_other(page: &mut Page, trial: &Trial) {
-    let (ink, word) = match trial.status {
-        Status::Passed => (Ink::Good, "passed"),
-        Status::Failed => (Ink::Error, "FAILED"),
-        Status::Skipped => (Ink::Faint, "skipped"),
-        Status::Error => (Ink::Warning, "could not be decided"),
-    };
+    let (ink, word) = told(trial.status);
     let check = page.clean(&trial.check);
     let output = trial.output.as_deref().filter(|_| trial.status != Status::Skipped);
     // Mostly the first finding's message, which stands in the output with all else that is known of it.
@@ -67,16 +62,32 @@ fn show_other(page: &mut Page, trial: &Trial) {
 
 /// `1 failed, 2 could not be decided, 3 skipped, 40 passed`: the last line's part.
 pub(super) fn counts(trials: &[Trial]) -> String {
+    let told = by_status(&trials.iter().map(|trial| trial.status));
+    if told.is_empty() { "no trial".to_owned() } else { told }
+}
+
+/// How many there are of each, the worst first; nothing where there is none.
+pub(super) fn by_status(all: &(impl Iterator<Item = Status> + Clone)) -> String {
     let words = [
         (Status::Failed, "failed"),
         (Status::Error, "could not be decided"),
         (Status::Skipped, "skipped"),
         (Status::Passed, "passed"),
     ];
-    let count = |status| trials.iter().filter(|trial| trial.status == status).count();
+    let count = |status| all.clone().filter(|is| *is == status).count();
     let counted = words.map(|(status, word)| (count(status), word));
     let told: Vec<String> = counted.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    if told.is_empty() { "no trial".to_owned() } else { told.join(", ") }
+    told.join(", ")
+}
+
+/// What became of it, in the ink of that.
+pub(super) const fn told(status: Status) -> (Ink, &'static str) {
+    match status {
+        Status::Passed => (Ink::Good, "passed"),
+        Status::Failed => (Ink::Error, "FAILED"),
+        Status::Skipped => (Ink::Faint, "skipped"),
+        Status::Error => (Ink::Warning, "could not be decided"),
+    }
 }
 
 #[cfg(test)]

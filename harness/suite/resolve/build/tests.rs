@@ -155,6 +155,8 @@ fn build(keys: &str) -> String {
 #[case::a_buildkit(build("{platforms: arm64, buildkit: Moby}"), &["3:34 "], "such as moby/buildkit:v0.15.2")]
 #[case::a_dockerfile_elsewhere(build("{context: https://git.example/a.git, platforms: arm64, check-dockerfile: true}"),
     &["3:78 the Dockerfile of a repository's address is not here to be checked"], "check the repository out")]
+#[case::only_a_host(build("{platforms: arm64, registry: ghcr.io}"), &["3:34 `ghcr.io` is a host or a name"], "such as ghcr.io/me/rehearsal")]
+#[case::scratch(build("{platforms: arm64, base: scratch}"), &["3:30 scratch is no image"], "leave the key out")]
 #[case::a_registry(build("{platforms: arm64, registry: ghcr.io/me/a:1}"), &["3:34 `ghcr.io/me/a:1` is an image"], "such as ghcr.io/me/rehearsal")]
 #[case::no_program(build("{platforms: windows/amd64}"), &["3:17 windows/amd64 cannot be rehearsed"], "leave it out")]
 #[case::a_rule_of_hosts(build("{platforms: arm64, severities: {host/page-size: off}}"), &["3:37 host/page-size is a rule of the host"], "")]
